@@ -7,12 +7,11 @@ All else stays.
 from __future__ import annotations
 
 import json
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.auth_file import dump_in_layout
-from provision.hermes.config.draft import dotted_path, texts_with_paths
-from provision.hermes.config.side_leaks import ProvisionedKey, beside_gateway, leaking_settings
+from provision.hermes.config.draft import dotted_path, texts_with_paths, value_at
+from provision.hermes.config.side_leaks import PLATFORM_KEY, ProvisionedKey, beside_gateway, leaking_settings
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.removed_setting import RemovedSetting, masked_value
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _LEAKS = "this route of the API server sends the provisioned key to another host"
 _MEMORY = "it hands the provisioned key to the service that keeps the agent's memory"
-_PLATFORM = "it hands the provisioned key to another service, or to the clients of the messaging gateway"
 
 
 def clean_gateway(
@@ -45,7 +43,7 @@ def clean_gateway(
                 removed.append(
                     RemovedSetting(facts.GATEWAY_NAME, where, _LEAKS, masked_value(setting, entry.pop(setting)))
                 )
-    removed += _take_out(store, facts.GATEWAY_NAME, _PLATFORM, ours, key)
+    removed += _take_out(store, facts.GATEWAY_NAME, PLATFORM_KEY, ours, key)
     return (dump_in_layout(store, data), tuple(removed)) if removed and data is not None else (data, ())
 
 
@@ -68,7 +66,7 @@ def _take_out(
     literal = ProvisionedKey(frozenset(), key.value)
     removed: list[RemovedSetting] = []
     for path, value in reversed([*texts_with_paths(store)]):
-        holder = reduce(lambda inner, step: inner[step], path[:-1], store)
+        holder = value_at(store, path[:-1])
         routes = side.ROUTES_OF_PLATFORMS & {*path}
         if path and literal.held_by(value) and not routes and not beside_gateway(holder, ours):
             del holder[path[-1]]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.redact.checklist import ChecklistAnswer
+from provision.redact.checklist import WORST_FIRST, ChecklistAnswer
 from provision.redact.checklist_places import files_with_places, key_lines, title_of, to_do
 from provision.report.document import document
 from provision.report.html.page import Group, Page, Section, Tile, page
@@ -23,7 +23,6 @@ EVIDENCE_ROWS = 20
 """Reasons listed per point in HTML, lines per file and about keys in tables; JSON has all of them."""
 MOST_FILES, MOST_LINES = 20, 100
 """Files listed in tables, and lines about all of them together."""
-_ORDER = (ChecklistAnswer.FAIL, ChecklistAnswer.CANNOT_TELL, ChecklistAnswer.PASS)
 _TONES = {ChecklistAnswer.PASS: "good", ChecklistAnswer.FAIL: "bad", ChecklistAnswer.CANNOT_TELL: "unsure"}
 
 
@@ -120,7 +119,7 @@ def summary_line(result: ChecklistResult) -> str:
 def as_html(result: ChecklistResult) -> Iterator[str]:
     """An HTML page: what must be fixed or checked by hand, with its reasons, then the five points."""
     counts = Counter(item.verdict for item in result.items)
-    worst = sorted(result.items, key=lambda item: _ORDER.index(item.verdict))
+    worst = sorted(result.items, key=lambda item: WORST_FIRST.index(item.verdict))
     points = [(item.number, item.title, item.verdict, plural(len(item.evidence), "reason")) for item in result.items]
     return page(
         Page(
@@ -135,7 +134,7 @@ def as_html(result: ChecklistResult) -> Iterator[str]:
             verdict_tone=_TONES[worst[0].verdict] if worst else "neutral",
             tiles=[
                 Tile(f"{counts[verdict]:,}", verdict, "", _TONES[verdict], _target(verdict, worst))
-                for verdict in _ORDER
+                for verdict in WORST_FIRST
                 if counts[verdict]
             ],
             groups=[_group(item, result.paths) for item in worst if item.verdict is not ChecklistAnswer.PASS],

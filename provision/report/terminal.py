@@ -89,9 +89,9 @@ class _Result:
     is_data = False
 
 
-def results_are_data(*, is_data: bool = True) -> None:
-    """Say whether the result is written to a file or in a format for programs: then nothing depends on the terminal."""
-    _Result.is_data = is_data
+def results_are_data() -> None:
+    """Say that the result is written to a file or in a format for programs: then nothing depends on the terminal."""
+    _Result.is_data = True
 
 
 def results_are_prose() -> None:

@@ -18,8 +18,8 @@ from viewercraft import Viewer
 from provision.cli.main import run
 
 KEY = aisa_key("also")
-ALSO = ["--also", "user=ada,host=box42", "--also", "cwd=/work/my secret,ip,email"]
-TEXT = f"ada@box42:~/x$ curl 10.1.2.3 # {KEY} ask ada@corp.co.uk\ncd '/work/my secret/sub' && ssh bob@web\n"
+ALSO = ["--also", "user=ada,host=box42", "--also", "cwd=/data/my secret,ip,email"]
+TEXT = f"ada@box42:~/x$ curl 10.1.2.3 # {KEY} ask ada@corp.co.uk\ncd '/data/my secret/sub' && ssh bob@web\n"
 GONE = ("ada", "box42", "10.1.2.3", "corp", "my secret", KEY[8:])
 
 
@@ -53,7 +53,7 @@ def test_standard_input_and_a_file_have_the_same_stand_ins() -> None:
 
 def test_files_of_every_kind_share_the_stand_ins(capsys: pytest.CaptureFixture[str]) -> None:
     Path("ada.txt").write_text(TEXT)
-    Path("b.json").write_text(json.dumps({"who": "ada", "at": ["10.1.2.3"], "cwd": "/work/my secret"}))
+    Path("b.json").write_text(json.dumps({"who": "ada", "at": ["10.1.2.3"], "cwd": "/data/my secret"}))
     with sqlite3.connect("c.db") as database:
         database.execute("create table t (a)")
         database.execute("insert into t values (?)", (TEXT,))
@@ -100,7 +100,7 @@ def test_a_recording_keeps_its_layout_and_times() -> None:
 
 
 def test_on_a_terminal_names_are_replaced_and_longer_words_are_not(tmp_path: Path) -> None:
-    script = f"printf 'login ada on box42\\n'; sleep 0.2; printf '/work/my'; sleep 0.2; printf ' secret {KEY}\\n'; cat"
+    script = f"printf 'login ada on box42\\n'; sleep 0.2; printf '/data/my'; sleep 0.2; printf ' secret {KEY}\\n'; cat"
     with Viewer(tmp_path, ["sh", "-c", script], ALSO) as viewer:
         viewer.wait("login u01 on host1")
         viewer.wait("/folder00000001 [REDACTED")

@@ -134,7 +134,7 @@ def apply_fix(
                         file.after = _digest(change.path)
                 done[change.path] = file.name
             except Exception as e:  # one file must not stop the rest of a plan
-                file.after = ""
+                file.after = file.after if _is_written(change) else ""
                 left.append(NotFixed(file.name, clean(_reason(e))))
                 failed |= {change.home} if change.home else set()
             _write_record(beside, record)
@@ -142,6 +142,18 @@ def apply_fix(
         for path, error in late.finish():
             left.append(NotFixed(done.pop(path), clean(_reason(error))))
     return FixResult(tuple(done.values()), tuple(left), backup)
+
+
+def _is_written(change: FixChange) -> bool:
+    """Whether the new content is in place although the change failed: then an undo has to put the old one back."""
+    if change.data is None:
+        return False
+    try:
+        with as_owner(change.path):
+            now = read_optional(change.path, LARGEST_BYTES)
+    except (ProvisionError, OSError):
+        return False
+    return now is not None and now != change.was and now.startswith(change.data)
 
 
 def _write_record(path: Path, record: FixRecord) -> None:

@@ -54,9 +54,8 @@ class LateWriters:
         self._replaced.clear()
 
     def hold(self, path: Path, file: BinaryIO, size_bytes: int) -> None:
-        """Keep the old file behind `file`, which had `size_bytes` when it was replaced by the one at `path`."""
-        held = os.fdopen(os.dup(file.fileno()), "rb")
-        self._replaced.append(_Replaced(path, held, size_bytes, time.monotonic() + _WATCH_S))
+        """Keep `file` open, which was replaced by the one at `path` and had `size_bytes` then."""
+        self._replaced.append(_Replaced(path, file, size_bytes, time.monotonic() + _WATCH_S))
 
     def make_room(self) -> None:
         """Let go of the oldest file when many are open. With the process's own rights: not inside `as_owner`."""
@@ -97,10 +96,13 @@ def replace_unchanged(path: Path, was: bytes | None, data: bytes, mode: int, lat
         if was is None:
             _create(path, staged)
         else:
-            with _opened(path) as file, _leased(path, file) as lease:
-                _require_same(path, file, was)
-                size_bytes = _exchange(path, staged, file, was, lease)
+            with contextlib.ExitStack() as opened:
+                file = opened.enter_context(_opened(path))
+                with _leased(path, file) as lease:
+                    _require_same(path, file, was)
+                    size_bytes = _exchange(path, staged, file, was, lease)
                 if size_bytes is not None:
+                    opened.pop_all()
                     late.hold(path, file, size_bytes)
         sync_directory(path.parent)
 
@@ -187,16 +189,16 @@ class _Lease:
     def carry_over(self, path: Path, file: BinaryIO, size_bytes: int) -> int:
         """Append to `path` what a program wrote that opened the old file at the very moment of the exchange.
 
-        Returns how many bytes that are. Raises FileInUseError if the program does not close it.
+        Returns how many bytes that are. It fails with no error, because the file is replaced: LateWriters sees to the rest.
         """
         self.release()
         until = time.monotonic() + _WAIT_S
-        while not (free := self._take()) and time.monotonic() < until:
+        while not self._take() and time.monotonic() < until:
             time.sleep(_PAUSE_S)
-        size_late = _append_late(path, file, size_bytes)
-        if not free:
-            raise _replaced_in_use(path)
-        return size_late
+        try:
+            return _append_late(path, file, size_bytes)
+        except OSError:
+            return 0
 
 
 def _append_late(path: Path, file: BinaryIO, size_bytes: int) -> int:

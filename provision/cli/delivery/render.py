@@ -107,6 +107,8 @@ def _progress(run: Run) -> Iterator[RenderProgress]:
             shown.append(Progress("render", of, sys.stderr, time.monotonic))
         shown[0].step(outcome.status, current=outcome.user)
 
-    yield (lambda _done, _of, _outcome: None) if run.quiet else step
-    for progress in shown:
-        progress.clear()
+    try:
+        yield (lambda _done, _of, _outcome: None) if run.quiet else step
+    finally:
+        for progress in shown:
+            progress.clear()

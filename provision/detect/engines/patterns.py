@@ -96,7 +96,7 @@ def _translated(pattern: bytes, longest_run: int | None) -> bytes:  # noqa: C901
     written: list[bytes] = []
     scopes: list[
         tuple[bytes, bool]
-    ] = []  # what `)` closes: the flags set inside it so far, and whether `$` ends lines there
+    ] = []  # what `)` closes: the flags set inside so far, and whether `$` ends lines there
     inside, lines, at = b"", False, 0
     while at < len(pattern):
         piece = _PIECE.match(pattern, at)

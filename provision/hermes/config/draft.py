@@ -36,13 +36,7 @@ class Draft:
 
     def get(self, *path: str | int) -> Any:
         """Return the value at a path, or ABSENT."""
-        value: Any = self.data
-        for step in path:
-            try:
-                value = value[step]
-            except (KeyError, IndexError, TypeError):
-                return ABSENT
-        return value
+        return value_at(self.data, path)
 
     def mapping(self, *path: str | int) -> dict[Any, Any]:
         """Return the mapping at a path; an empty one for any other value."""
@@ -102,6 +96,16 @@ def dotted_path(path: SettingPath) -> str:
     """Format a path: `providers.aisa.api_key`, `custom_providers[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
+
+
+def value_at(value: Any, path: SettingPath) -> Any:
+    """Return the value at a path below a value, or ABSENT."""
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return ABSENT
+    return value
 
 
 def texts_with_paths(value: Any, path: SettingPath = ()) -> Iterator[tuple[SettingPath, str]]:

@@ -29,7 +29,7 @@ _ELSEWHERE = "the team's side requests stay on the team's gateway (side_routes: 
 _BY_NAME = "Hermes sends the provisioned key there, because the name of the host gives the name of its variable"
 _PROGRAM = "it hands the provisioned key to a program"
 _HEADER = "Hermes sends this header to every host in place of, or beside, the key"
-_PLATFORM = "it hands the provisioned key to another service, or to the clients of the messaging gateway"
+PLATFORM_KEY = "it hands the provisioned key to another service, or to the clients of the messaging gateway"
 _OTHER = "the provisioned key is for the team's gateway only, and who gets it here is not known"
 _SERVER = "it sends the provisioned key to another host or program, and does not work without it"
 _OPTION_NAME = re.compile(r"--?[A-Za-z][A-Za-z0-9_-]*")
@@ -108,7 +108,7 @@ def _other_uses(draft: Draft, ours: ProvisionedProvider, new: dict[str, Any], ke
             continue
         platform = "platforms" in path[:2]
         if not (platform and side.ROUTES_OF_PLATFORMS & {*path}):
-            draft.take(path, _PLATFORM if platform else _OTHER)
+            draft.take(path, PLATFORM_KEY if platform else _OTHER)
 
 
 def beside_gateway(holder: object, ours: ProvisionedProvider) -> bool:

@@ -49,10 +49,8 @@ def installed_versions(
     found = [version for prefix in prefixes if (version := _version_of(prefix))]
     if not found and scripts:
         found = [version for script in scripts[:1] if (version := _asked(script, environ))]
-    ours = (
-        "PATH" in environ
-    )  # without one, this is another user's home, and the venv of this program says nothing about it
-    if not found and not scripts and ours and (own := _version_of(Path(own_prefix))):
+    is_ours = "PATH" in environ  # without one it is another user's home, of which the venv of this program says nothing
+    if not found and not scripts and is_ours and (own := _version_of(Path(own_prefix))):
         found = [own]
     return tuple(dict.fromkeys(found))
 

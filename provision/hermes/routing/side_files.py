@@ -6,11 +6,10 @@ An install takes the team's key out of pools and memory services. What these fil
 from __future__ import annotations
 
 import json
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from provision.hermes.auth_file import pool_tokens
-from provision.hermes.config.draft import texts_with_paths
+from provision.hermes.config.draft import texts_with_paths, value_at
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.facts.memory import LOCAL_MEMORY, MEMORY_SERVICES
@@ -129,8 +128,7 @@ def _sent(stored: str, team: TeamSide) -> Iterator[str]:
         yield stored
         return
     for path, text in texts_with_paths(store):
-        holder = reduce(lambda value, step: value[step], path[:-1], store)
-        if not team.beside(holder):
+        if not team.beside(value_at(store, path[:-1])):
             yield text
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from provision.hermes.config.draft import dotted_path, texts_with_paths
+from provision.hermes.config.draft import dotted_path, texts_with_paths, value_at
 from provision.hermes.facts import names as facts
 from provision.hermes.facts import side_routes as side
 from provision.hermes.routing.destination import Destination, DestinationVerdict
@@ -224,8 +223,7 @@ def _other_settings(s: RouteContext, team: TeamSide) -> Iterator[Destination]:
     for path, text in texts_with_paths(s.layers.config):
         if path[0] in side.MODELLED_SECTIONS or "platforms" in path[:2] or not team.holds_key(text):
             continue
-        holder: Any = reduce(lambda value, step: value[step], path[:-1], s.layers.config)
-        if team.beside(holder):
+        if team.beside(value_at(s.layers.config, path[:-1])):
             continue
         yield replace(
             _program(team, "setting", dotted_path(path), s.layers.where(*path), "unknown", "remove the key from it"),

@@ -74,7 +74,7 @@ def test_only_what_was_asked_for_is_replaced() -> None:
 
 
 def test_what_is_found_by_itself() -> None:
-    searched = {Kind.USER: "ada", Kind.HOST: "box42", Kind.CWD: "/work/secret"}
+    searched = {Kind.USER: "ada", Kind.HOST: "box42", Kind.CWD: "/data/secret"}
     common = [(Kind.USER, "root"), (Kind.USER, "al"), (Kind.HOST, "localhost"), (Kind.CWD, "/tmp"), (Kind.CWD, "/")]
     assert all(is_searched(kind, value) for kind, value in searched.items())
     assert not [value for kind, value in common if is_searched(kind, value)]

@@ -102,6 +102,24 @@ def test_a_file_that_differs_from_the_plan_is_kept_and_the_others_are_fixed(tmp_
     assert (one.read_bytes(), two.read_bytes()) == (b"old", b"old")
 
 
+def test_a_file_that_was_replaced_before_the_fix_failed_comes_back(
+    tmp_path: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "one"
+    path.write_bytes(b"old")
+
+    def fail(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(replace, "sync_directory", fail)
+        done = desk.fix(FixChange(path, (), b"new", 0o600, was=b"old"))
+    assert (done.changed, [left.path for left in done.left]) == ((), [str(path)])
+    assert path.read_bytes() == b"new"
+    assert desk.undo().changed == (str(path),)
+    assert path.read_bytes() == b"old"
+
+
 @pytest.mark.parametrize("changed", [".env", "config.yaml"])
 def test_the_files_of_a_home_change_together_or_not_at_all(tmp_path: Path, desk: Desk, changed: str) -> None:
     files = [tmp_path / name for name in (".env", "config.yaml")]
