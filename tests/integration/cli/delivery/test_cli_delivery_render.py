@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from provision.bundle.render import RenderOutcome, RenderStatus
+from provision.cli.context import Run
+from provision.cli.delivery.render import _progress
 from provision.cli.main import run
 
 
@@ -32,6 +37,21 @@ def test_force_rebuilds_and_the_event_log_names_a_key_once(fleet: Path, capsys: 
     assert run(["--quiet", "keys", "log", "-f", "json"]) == 0
     events = [event["what"] for event in result(capsys)["events"]]  # type: ignore[attr-defined]
     assert events.count("key rendered") == 1
+
+
+def test_the_progress_is_removed_before_an_error_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    def stopped() -> None:
+        with _progress(Run()) as step:
+            step(1, 2, RenderOutcome("ada", RenderStatus.NEW))
+            raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        stopped()
+    assert screen.getvalue().endswith("\r\x1b[K")
 
 
 def test_a_user_without_a_key_fails_alone(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from leakcraft import NOW, LiteralDetector, literal
@@ -118,6 +119,23 @@ def test_a_file_that_was_replaced_before_the_fix_failed_comes_back(
     assert path.read_bytes() == b"new"
     assert desk.undo().changed == (str(path),)
     assert path.read_bytes() == b"old"
+
+
+def test_old_files_stay_open_for_a_second_and_few_at_a_time(
+    tmp_path: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    open_: list[int] = []
+    real = replace.LateWriters.make_room
+    monkeypatch.setattr(replace, "_WATCH_S", 1.0)
+    monkeypatch.setattr(replace, "_MOST_OPEN", 2)
+    monkeypatch.setattr(replace, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=slept.append))
+    monkeypatch.setattr(replace.LateWriters, "make_room", lambda late: (real(late), open_.append(len(late._replaced))))
+    paths = [tmp_path / str(number) for number in range(5)]
+    for path in paths:
+        path.write_bytes(b"old")
+    assert len(desk.fix(*(FixChange(path, (), b"new", was=b"old") for path in paths)).changed) == 5
+    assert (open_, slept) == ([1, 2, 2, 2, 2], [1.0] * 5)
 
 
 @pytest.mark.parametrize("changed", [".env", "config.yaml"])

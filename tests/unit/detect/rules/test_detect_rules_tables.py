@@ -159,6 +159,13 @@ def test_every_name_is_found_in_parts_and_in_whole_files(form: str) -> None:
         assert in_file == values, name
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_value_of_letters_only_counts_in_each_kind_of_table(delimiter: str) -> None:
+    value = "qnfeaMXbDWFLWkBNPwZtJrFX"
+    data = delimiter.join(("id", "api_key", "mail\n1", value, "ada@example.com\n")).encode()
+    assert [match.secret.reveal() for match in AUDIT.scan(data)] == [value]
+
+
 @pytest.mark.parametrize("value", CODE)
 def test_code_that_makes_a_statement_is_no_value(value: str) -> None:
     data = f"q = \"INSERT INTO users (id, password, name) VALUES (1, '{value}', 'ada')\"\n".encode()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import sys
+import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -9,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from provision.audit.baseline import update_baseline
+from provision.audit.scan import ScanProgress
 from provision.cli.context import Run
 from provision.cli.leaks.audit.baseline import BaselineOptions, replace_baseline
-from provision.cli.leaks.audit.scan import Scan, ScanOptions, scan_machine, verify_found_keys
+from provision.cli.leaks.audit.scan import Scan, ScanOptions, _progress, scan_machine, verify_found_keys
 from provision.errors import UsageError
 
 KEY = "sk-aisa-" + "".join(reversed("0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"))
@@ -25,6 +30,21 @@ def scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scan:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/leak.py").write_text(f"KEY = '{KEY}'\ndb_password = 'h7Kq9vTz2LmWx4'\n")
     return scan_machine(Run(quiet=True), None, OPTIONS)
+
+
+def test_the_progress_counts_each_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, clock = io.StringIO(), itertools.count(10)
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", screen)
+    with monkeypatch.context() as slow:
+        slow.setattr(time, "monotonic", lambda: float(next(clock)))
+        draw, clear = _progress(Run())
+        for files in (3, 1200):
+            draw(ScanProgress(files=files, bytes=files * 10_000))
+        clear()
+    assert "files audited 1,200 " in screen.getvalue()
+    assert "12 MB" in screen.getvalue()
+    assert screen.getvalue().endswith("\r\x1b[K")
 
 
 def test_findings_below_the_minimum_are_left_out(scan: Scan) -> None:
