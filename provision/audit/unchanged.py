@@ -128,10 +128,15 @@ def open_cache(detector: Detector, limits: ReadLimits, *, full: bool) -> CleanCa
 def _program() -> list[tuple[str, int, int]]:
     """Return the state of the code that scans: a checkout changes without a new version."""
     root = Path(provision.__file__).parent
-    files = [file for room in _ROOMS for file in sorted((root / room).rglob("*.py"))]
-    if not files:  # a single-file build
-        files = [Path(sys.argv[0])]
-    return [(str(file), (s := file.stat()).st_size, s.st_mtime_ns) for file in files if file.exists()]
+    # os.walk, not rglob: that one fails on a folder that goes while it is listed (an upgrade beside this run)
+    walked = (entry for room in _ROOMS for entry in os.walk(root / room))
+    files = [Path(folder, name) for folder, _, names in walked for name in names if name.endswith(".py")]
+    found = []
+    for file in sorted(files) or [Path(sys.argv[0])]:  # none: a single-file build
+        with contextlib.suppress(FileNotFoundError):
+            status = file.stat()
+            found.append((str(file), status.st_size, status.st_mtime_ns))
+    return found
 
 
 def _libraries() -> list[tuple[str, int]]:

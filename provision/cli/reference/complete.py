@@ -6,8 +6,10 @@ searched for names as text, because reading it as YAML takes longer than a perso
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
 import re
 import sys
 import tomllib
@@ -171,9 +173,13 @@ def _tree() -> dict[str, Any]:
 
 def _cache_file() -> Path:
     """The cache of this installation: its name has the newest time of a file of the command line."""
-    code = Path(__file__).parents[1]
-    times = [path.stat().st_mtime_ns for path in code.rglob("*.py")] if code.is_dir() else [0]
-    return platformdirs.user_cache_path("hermes-provision", appauthor=False) / f"commands-{max(times):x}.json"
+    newest = 0
+    for folder, _, names in os.walk(Path(__file__).parents[1]):  # os.walk goes on when a folder goes while it is listed
+        for name in names:
+            if name.endswith(".py"):
+                with contextlib.suppress(FileNotFoundError):
+                    newest = max(newest, Path(folder, name).stat().st_mtime_ns)
+    return platformdirs.user_cache_path("hermes-provision", appauthor=False) / f"commands-{newest:x}.json"
 
 
 def _keep(path: Path, text: str) -> None:
