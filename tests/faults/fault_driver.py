@@ -4,7 +4,7 @@ Each case is a fork of this process in a copy of the same world: the n-th writin
 of a full or broken disk. Then the command runs again without a fault, and everything must be as if there had been none. Prints
 one JSON object.
 
-usage: LD_PRELOAD=shim.so driver.py FOLDER COUNT|kills|all SEED [SCENARIO…]
+usage: LD_PRELOAD=shim.so driver.py FOLDER COUNT|kills|errors|all SEED [SCENARIO…]
 `kills@2/3` are the kills of the second of three runs side by side, which take turns.
 """
 
@@ -13,12 +13,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import gc
-import importlib
-import io
 import json
 import os
-import pkgutil
 import random
 import shutil
 import signal
@@ -26,7 +22,6 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +29,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "craft"))
 
 from fault_scenarios import SCENARIOS, Scenario
 from fault_world import World
+from warm_process import warm_up
 
-import provision
 from provision.aisa.simulator import Simulator
-from provision.cli.app import COMMANDS
-from provision.cli.main import run
 from provision.files import sweep_once
 from provision.scratch import Scratch, scratch_folder
-from provision.tls import trust_context
 
 KINDS: tuple[tuple[str, int, bool], ...] = (
     ("kill", -1, False),
@@ -227,29 +219,17 @@ def _difference(state: object, wanted: object) -> str:
 
 
 def chosen(calls: int, wanted: str, chance: random.Random) -> list[tuple[int, str, int, bool]]:
-    """The faults to try: `all`, all `kills`, `kills@2/3`, or so many of them, half of them kills."""
+    """The faults to try: `all`, all `kills`, all `errors`, `kills@2/3`, or so many of them, half of them kills."""
     every = [(at, *kind) for kind in KINDS for at in range(1, calls + 1)]
     kills = every[:calls]
     if wanted.startswith("kills@"):
         part, parts = map(int, wanted.removeprefix("kills@").split("/"))
         return kills[part - 1 :: parts]
-    if wanted in {"all", "kills"}:
-        return every if wanted == "all" else kills
+    if whole := {"all": every, "kills": kills, "errors": every[calls:]}.get(wanted):
+        return whole
     count = min(int(wanted), len(every))
     first = chance.sample(kills, min(len(kills), count // 2))
     return first + chance.sample(every[calls:], count - len(first))
-
-
-def _warm_up() -> None:
-    """Import the package and build the commands here, so that no fork has to: most of the time of a case."""
-    for found in pkgutil.walk_packages(provision.__path__, "provision."):
-        if found.name != "provision.__main__" and ".collection." not in found.name:
-            importlib.import_module(found.name)
-    with redirect_stdout(io.StringIO()):
-        for name in COMMANDS:
-            run([name, "--help"])
-    trust_context()
-    gc.freeze()
 
 
 def main(folder: Path, wanted: str, seed: int, names: Sequence[str]) -> dict[str, object]:
@@ -258,7 +238,7 @@ def main(folder: Path, wanted: str, seed: int, names: Sequence[str]) -> dict[str
     scenarios = [each for each in SCENARIOS if not names or each.name in names]
     problems: list[str] = []
     calls = {}
-    _warm_up()
+    warm_up()
     with Simulator() as sim:
         world = World(folder, sim)
         world.serve()

@@ -17,6 +17,7 @@ from fault_states import (
     home,
     left_home,
     machine_keys,
+    made_list,
     made_workspace,
     masked,
     people,
@@ -77,6 +78,16 @@ LEAVE = ("users", "leave", "ada", "--feed", "{feed}", "--yes")
 
 SCENARIOS = (
     Scenario("init", ("init", "{folder}/another"), made_workspace, config="fresh"),
+    Scenario(
+        "init-recovery",
+        ("init", "{folder}/another", "--recovery-to", "{folder}/recovery"),
+        made_list,
+        after=(
+            ("init", "{folder}/another", "--recovery-to", "{folder}/recovery"),
+            ("--workspace", "{folder}/another", "operators", "upgrade", "--recovery-to", "{folder}/recovery"),
+        ),
+        config="fresh",
+    ),
     Scenario("import", ("keys", "import", "{folder}/new.csv"), workspace),
     Scenario("operators-add", ("operators", "add", "zoe", NEW_OPERATOR), workspace),
     Scenario(

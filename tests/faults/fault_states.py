@@ -31,6 +31,7 @@ from provision.reconcile.record import read_record
 from provision.rotate.store import RotationStore
 from provision.signing.allowed_signers import parse_allowed_signers
 from provision.trust.orders import Order, read_order
+from provision.trust.recovery import parse_seed
 from provision.trust.workspace import remembered_path, workspace_trust
 
 State = Mapping[str, object]
@@ -254,6 +255,16 @@ def made_workspace(world: World) -> State:
         "generation": vault.generation,
         "log": verify_log(root / "events.jsonl").faults,
     }
+
+
+def made_list(world: World) -> State:
+    """As `made_workspace`, with its first trust list, in which the recovery key of the page is."""
+    workspace = load_workspace(world.folder / "another")
+    workspace_id = read_workspace_id(workspace.vault)
+    trust = workspace_trust(workspace, workspace_id, datetime.now(UTC), remember=False).trust
+    seed = parse_seed((world.folder / "recovery").read_text(), workspace_id)
+    named = trust is not None and trust.recovery_keys == {seed.public().key}
+    return {**made_workspace(world), "list": trust and (trust.number, len(trust.signers)), "named": named}
 
 
 def machine_keys(world: World) -> State:

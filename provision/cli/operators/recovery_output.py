@@ -58,6 +58,12 @@ class RecoveryChoice:
         """Whether one of the options was given."""
         return self.none or self.to is not None or self.age is not None
 
+    def words(self) -> list[str]:
+        """The options again, for a command to paste."""
+        given = {"--recovery-to": self.to, "--recovery-age": self.age, "--recovery-key": self.key}
+        words = [str(word) for option, value in given.items() if value is not None for word in (option, value)]
+        return ["--no-recovery"] if self.none else words
+
 
 def new_recovery(
     run: Run, choice: RecoveryChoice, act: OperatorAct, *, dry_run: bool

@@ -21,9 +21,11 @@ from provision.cli.operators.recovery_output import (
 )
 from provision.cli.workspace.own_keys import make_identity, make_signing_key
 from provision.errors import ProvisionError
-from provision.shell import shell_path
+from provision.shell import shell_path, shell_word
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from provision.fleet.workspace import Workspace
 
 _JOURNAL = ".provision-init.json"
@@ -96,28 +98,32 @@ def init(
     from datetime import UTC, datetime
 
     from provision.endpoint.identity import FOUNDER_NAMESPACES
-    from provision.files import FileProblemError, recover
+    from provision.files import FileProblemError, Transaction, recover
     from provision.fleet.config_folder import config_dir
     from provision.fleet.links import is_outside
-    from provision.fleet.workspace import load_workspace
     from provision.keys.events.log import LOG_NAME, new_log
     from provision.keys.vault.vault import new_vault
     from provision.signing.allowed_signers import signer_line
 
     run: Run = ctx.obj
     choice = RecoveryChoice(recovery_to, recovery_age, recovery_key, no_recovery)
-    if folder.is_dir() and recover(folder, journal=_JOURNAL, folders=("profiles", "templates")):
-        run.say("finished an interrupted init")
-        _next_steps(run, load_workspace(folder))
-        return
     files = _examples()
+    folders = {os.path.dirname(name) for name in files} - {""}  # noqa: PTH120
+    if folder.is_dir() and recover(folder, journal=_JOURNAL, folders=folders):
+        run.say("finished an interrupted init")
+        _finish(run, folder, folders, choice)
+        return
     names = [*files, "provision.toml", "allowed_signers", "keys.vault", LOG_NAME]
     if present := [name for name in names if os.path.lexists(folder / name)]:
+        complete = len(present) == len(names) and not (folder / "trust").exists()
+        upgrade = (
+            f"provision --workspace {shell_path(folder)} operators upgrade {' '.join(map(shell_word, choice.words()))}"
+        )
         raise WorkspaceExistsError(
             f"{folder.absolute()} already has {', '.join(present)}; nothing was changed",
-            hint="provision init NEW-FOLDER",
+            hint=upgrade if complete and choice.made else "provision init NEW-FOLDER",
         )
-    for name in {os.path.dirname(name) for name in files} - {""}:  # noqa: PTH120
+    for name in folders:
         if is_outside(str(folder), str(folder / name)):
             raise FileProblemError(
                 f"{folder / name} is a link out of the folder; nothing was changed",
@@ -142,7 +148,18 @@ def init(
                 run.say(f"    {line}")
         else:
             files[name] = text.encode()
-    _write(folder, files)
+    with Transaction(folder, journal=_JOURNAL) as change:
+        for name, data in files.items():
+            change.write(name, data, mode=0o644)
+    _finish(run, folder, folders, choice)
+
+
+def _finish(run: Run, folder: Path, folders: Iterable[str], choice: RecoveryChoice) -> None:
+    """What comes behind the files of a new workspace."""
+    from provision.fleet.workspace import load_workspace
+
+    for name in folders:
+        (folder / name).chmod(0o755)
     if choice.made or terminal():
         _first_list(run, load_workspace(folder), choice)
     else:
@@ -200,16 +217,6 @@ def _examples() -> dict[str, bytes]:
     }
     example = read_bounded(source / "inventory.example.yaml", 1 << 20)
     return files | {"inventory.example.yaml": example, "inventory.yaml": _INVENTORY.encode()}
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    from provision.files import Transaction
-
-    with Transaction(folder, journal=_JOURNAL) as change:
-        for name, data in files.items():
-            change.write(name, data, mode=0o644)
-    for part in ("profiles", "templates"):
-        (folder / part).chmod(0o755)
 
 
 def _next_steps(run: Run, workspace: Workspace) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import shlex
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import provision.files
+import provision.operators.acts
 from provision.cli.main import run
 from provision.cli.workspace.init import settings_text
+from provision.files import STAGED_SUFFIX, FileProblemError
 from provision.fleet.settings import Settings
 
 DOCS = Path(__file__).parents[4] / "docs" / "file-formats.md"
@@ -70,3 +76,59 @@ def test_a_new_workspace_has_no_users_and_gets_the_first_by_a_command(
     assert text.startswith("# Who gets what.")
     assert text.endswith("users:\n  - id: ada\n    profile: engineering\n    recipients: []\n")
     assert (tmp_path / "ws" / "inventory.example.yaml").exists()
+
+
+def test_what_a_killed_init_staged_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    folder = tmp_path / "ws"
+    for part in ("profiles", "templates", "templates/de"):
+        (folder / part).mkdir(parents=True)
+        (folder / part / f".a.change-0123456789abcdef{STAGED_SUFFIX}").touch()
+    assert run(["init", str(folder)]) == 0
+    assert list(folder.rglob(f"*{STAGED_SUFFIX}")) == []
+    assert {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*") if path.is_dir()} == {"0o755"}
+
+
+def test_an_interrupted_init_goes_on_to_the_recovery_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    words = ["init", str(tmp_path / "ws"), "--recovery-to", str(tmp_path / "page")]
+    with monkeypatch.context() as patched:
+        patched.setattr(provision.files, "replace_file", _full_disk_behind(5))
+        assert run(words) == 1
+    assert (tmp_path / "ws" / ".provision-init.json").exists()
+    assert run(words) == 0
+    assert (tmp_path / "page").exists()
+    assert list((tmp_path / "ws" / "trust").glob("*.json")) != []
+    assert "no recovery key" not in capsys.readouterr().err
+
+
+def test_an_init_that_failed_at_the_recovery_key_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    words = ["init", str(tmp_path / "ws"), "--recovery-to", str(tmp_path / "page")]
+
+    def fails(*_: object) -> None:
+        raise FileProblemError("cannot write: no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(provision.operators.acts, "upgrade", fails)
+        assert run(words) == 1
+    assert run(words) == 1
+    hint = capsys.readouterr().err.rpartition("hint: provision ")[2]
+    assert run(shlex.split(hint)) == 0
+    assert list((tmp_path / "ws" / "trust").glob("*.json")) != []
+
+
+def _full_disk_behind(count: int) -> Callable[[Path, Path], None]:
+    """Renames that succeed so many times, and then no more."""
+    left = iter(range(count))
+
+    def rename(staged: Path, target: Path) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        staged.replace(target)
+
+    return rename
