@@ -18,12 +18,15 @@ from pathlib import Path
 import corpus
 import pytest
 from auditcraft import Machine, aisa_key
+from rotatecraft import Fleet
 
+from provision.aisa.simulator import Simulator
 from provision.audit.baseline import update_baseline, write_baseline
 from provision.cli.context import Run
 from provision.cli.leaks.audit.output import audit_text
 from provision.cli.leaks.audit.scan import ScanOptions, scan_machine
 from provision.detect.known import USUAL_PREFIXES
+from provision.detect.known_file import parse_known_keys
 from provision.report.formats import Format
 
 PIECE = 8
@@ -147,3 +150,32 @@ def test_no_program_is_started_with_a_secret_or_writes_one_into_a_temporary_file
         if machine.key in text and ("execve(" in text or "write" in text.split("(")[0])
     ]
     assert not [text for text in guilty if "pipe:" not in text], guilty
+
+
+COPIES = """#!{python}
+import json, os, pathlib, shutil, sys
+words = sys.argv[1:]
+variables = pathlib.Path(words[words.index("--extra-vars") + 1].removeprefix("@"))
+shutil.copytree(variables.parent, {out!r})
+pathlib.Path({out!r}, "words").write_text(json.dumps([words, dict(os.environ), sys.stdin.read()]))
+"""
+
+
+def test_the_machines_of_a_fleet_get_fingerprints_and_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that Ansible is given: its folder, words, environment and input. Former keys count, too."""
+    with Simulator() as sim:
+        fleet = Fleet(tmp_path, sim)
+        new = fleet.new_keys()
+        fleet.provision("keys", "import", fleet.keys_file(new))
+        keys = [key for pair in zip(fleet.keys.values(), new.values(), strict=True) for key in pair]
+        fleet.provision("machines", "set", "ada", "--host", "ada.example")
+    program, out = tmp_path / "ansible-playbook", tmp_path / "given"
+    program.write_text(COPIES.format(python=sys.executable, out=str(out)))
+    program.chmod(0o755)
+    monkeypatch.setattr("provision.push.auditing.find_playbook_command", lambda _: program)
+    assert fleet.provision("audit", "--hosts", "-f", "json") == 4, "the machine did not answer"
+    given = {path: path.read_text(errors="replace") for path in out.rglob("*") if path.is_file()}
+    known = parse_known_keys(given[out / "known.json"].encode())
+    for key in keys:
+        assert known.find(key) is not None
+        assert [path for path, text in given.items() if any(piece in text for piece in pieces(key))] == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -249,3 +252,28 @@ def test_finishing_needs_proof_or_reasons(fleet: Fleet, sim: Simulator) -> None:
     assert fleet.provision("rotate", "status") == 3
     sim.set_key(fleet.keys["ada"], KeyState.VALID)
     assert fleet.provision("rotate", "start", "--from", fleet.keys_file(fleet.new_keys()), *GO) == 0
+
+
+def test_an_audit_finds_every_other_copy_of_a_leaked_key(fleet: Fleet, tmp_path: Path) -> None:
+    """With the workspace and with its fingerprints, before and after the rotation, plain, encoded and packed."""
+    leaked = fleet.keys["ada"]
+    places = tmp_path / "places"
+    places.mkdir()
+    (places / "agent.log").write_text(f"x\nAuthorization: Bearer {leaked}\n")
+    (places / "secret.yaml").write_text(f"data:\n  key: {base64.b64encode(leaked.encode()).decode()}\n")
+    (places / "other.txt").write_text(f"{fleet.keys['bob']}\n")
+    with zipfile.ZipFile(places / "old.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("home/.env", f"AISA_API_KEY={leaked}\n")
+    assert fleet.provision("rotate", "leaked", "ada", "--from", fleet.keys_file(fleet.new_keys("ada"))) == 10
+    for stage in ("current", "retired"):
+        known = str(tmp_path / f"{stage}.json")
+        assert fleet.provision("audit", "--write-known", known) == 0
+        for words in ((), ("--known", known)):
+            assert fleet.provision("audit", str(places), "-f", "json", *words) == 10
+            found = json.loads(fleet.out)["findings"]
+            copies = [Path(f["path"]).name for f in found if (f["owner"], f["stage"]) == ("ada", stage)]
+            assert sorted(copies) == ["agent.log", "old.zip", "secret.yaml"], found
+        fleet.revoke_listed()
+        resume(fleet)
+        fleet.poll()
+        resume(fleet)

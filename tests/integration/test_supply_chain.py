@@ -16,6 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from provision.shell import install_command
+
 ROOT = Path(__file__).resolve().parents[2]
 CI = ROOT / ".ci"
 ALLOWED = re.compile(
@@ -82,6 +84,60 @@ def test_every_dependency_has_a_licence_that_allows_its_use() -> None:
         if not ALLOWED.search(text) and name not in LISTED:
             unknown[name] = text.strip()
     assert unknown == {}
+
+
+INSTALL = re.compile(
+    r"\b(?:pip3?|pipx|uv|conda|poetry)\"?\s+(?:[\w-]+\s+)?(?:install|add|run)\s([^\n;&|]*)|\buvx\s([^\n;&|]*)"
+)
+BY_NAME = re.compile(r"(?:hermes[-_.])?provision(?:\[[\w,-]*\])?(?:[=<>~!@ ].*)?", re.IGNORECASE)
+"""`provision` as a package index finds it, with extras or a version; not a path, an address or a file."""
+
+
+def installed(text: str) -> Iterator[str]:
+    """What the install commands of a text name."""
+    for match in INSTALL.finditer(text):
+        yield from (word.strip("\"'`,.)") for word in re.findall(r"'[^']*'|\"[^\"]*\"|\S+", match[1] or match[2]))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pip install hermes-provision",
+        "python3 -m pip install -U 'hermes_provision[image]>=0.2'",
+        '"$work/venv/bin/pip" install -q hermes-provision==0.2.0',
+        "pipx install provision",
+        "uv tool install hermes-provision",
+        "uvx hermes-provision audit .",
+    ],
+)
+def test_a_name_is_told_from_a_file(command: str) -> None:
+    files = ("./hermes_provision-0.2.0-py3-none-any.whl[image]", "https://it.example/hermes_provision.whl", '"$WHEEL"')
+    assert any(map(BY_NAME.fullmatch, installed(command)))
+    assert not any(BY_NAME.fullmatch(word) for file in files for word in installed(f"pip install '{file}'"))
+
+
+def test_nothing_installs_provision_by_name() -> None:
+    """Whoever registered the name first would be installed. Messages name the wheel in the same way."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    files = [ROOT / name for name in listed.split("\0") if name and not name.startswith("tests/")]
+    texts = {path: path.read_text(errors="replace") for path in files if path.is_file()}
+    found = {path: [word for word in installed(text) if BY_NAME.fullmatch(word)] for path, text in texts.items()}
+    assert sum(bool(list(installed(text))) for text in texts.values()) > 10, "the commands are seen"
+    assert {str(path.relative_to(ROOT)): words for path, words in found.items() if words} == {}
+    assert not any(map(BY_NAME.fullmatch, installed(install_command())))
+    assert not any(map(BY_NAME.fullmatch, installed(install_command("image"))))
+
+
+@pytest.mark.parametrize("name", ["setup", "run", "release"])
+def test_what_tests_and_releases_run_on_is_locked_or_ours(name: str) -> None:
+    """Each install takes files of known digests, or the tree itself and what is installed already."""
+    lines = [
+        line for line in (CI / name).read_text().splitlines() if re.search(r"\bpip\"? (?:install|download)\b", line)
+    ]
+    assert lines
+    ours = r"(?:-e \.|'\.\[[a-z,]+\]'|\"\$work\"/one/dist/\*\.whl)"
+    fine = rf"--require-hashes -r|(?:--no-deps|--no-index)(?: --no-build-isolation)? {ours}$"
+    assert [line for line in lines if not re.search(fine, line)] == []
 
 
 def test_two_builds_are_the_same_bytes(tmp_path: Path) -> None:
