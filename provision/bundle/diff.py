@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provision.bundle.cache import RenderCache
-from provision.bundle.dist import Dist
+from provision.bundle.dist import Dist, content_digest
 from provision.bundle.manifest import BUNDLE_FILES, CONFIG, PAGE, SEALED_ENV, WELCOME, Manifest
 from provision.bundle.plan import ImpossibleBundle, PlannedBundle, plan_bundles
 from provision.bundle.render import RenderOptions, examine_bundle
-from provision.bundle.seal_and_sign import content_digest
 from provision.hermes.config.yaml11 import YamlError, parse_yaml11
 from provision.hermes.facts import names as facts
 

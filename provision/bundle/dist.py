@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import hashlib
 import os
 import secrets
 import shutil
@@ -19,12 +20,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, PAGE, extra_names
+from provision.bundle.file_names import BUNDLE_FILES, MANIFEST, PAGE, extra_names
 from provision.errors import ProvisionError
 from provision.files import STAGED_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 OWN = ".provision"
 _NEW, _OLD = "new-", "old-"
@@ -70,7 +71,7 @@ class Dist:
                 entry.rename(target)  # that run died after moving the old bundle aside
             elif entry.name.startswith((_NEW, _OLD)):
                 shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name.endswith(STAGED_SUFFIX):
+            elif is_leftover(entry.name):
                 entry.unlink()
         self._stage.mkdir()
 
@@ -133,6 +134,21 @@ class Dist:
         folder = self.root / user
         require_ours(folder)
         os.rename(folder, self._stage / f"pruned-{user}")  # noqa: PTH104
+
+
+def is_leftover(name: str) -> bool:
+    """Whether an entry of provision's own folder is what an interrupted run left."""
+    return name.startswith((_NEW, _OLD)) or name.endswith(STAGED_SUFFIX)
+
+
+def content_digest(files: Mapping[str, bytes]) -> bytes:
+    """One digest over a bundle's files in a fixed order: BLAKE2b, half the cost of SHA-256 on many processors.
+
+    The names of further files are in the manifest, which is one of the parts.
+    """
+    parts = [files[name] for name in (*BUNDLE_FILES, *sorted(files.keys() - set(BUNDLE_FILES)))]
+    framed = b"".join([*[len(part).to_bytes(8, "big") for part in parts], *parts])
+    return hashlib.blake2b(framed, digest_size=32).digest()
 
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

@@ -8,14 +8,25 @@ module parses and prints; `endpoint.verify` decides whether a manifest is truste
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from provision.bundle.file_names import (
+    BUNDLE_FILES,
+    CONFIG,
+    CONTENT,
+    MANIFEST,
+    MAX_EXTRA_FILES,
+    PAGE,
+    SEALED_ENV,
+    SIGNATURE,
+    WELCOME,
+    extra_names,
+    is_extra_name,
+)
 from provision.errors import ProvisionError
 from provision.fleet.desired import ApiMode, Platform, SecretDelivery
-from provision.fleet.names import WINDOWS_RESERVED
 from provision.signing.fields import (
     Counter,
     LogHead,
@@ -33,21 +44,26 @@ from provision.signing.signed_json import DocumentForm
 if TYPE_CHECKING:
     from datetime import datetime
 
+__all__ = [
+    "BUNDLE_FILES",
+    "CONFIG",
+    "MANIFEST",
+    "MAX_MANIFEST_BYTES",
+    "PAGE",
+    "SCHEMA",
+    "SEALED_ENV",
+    "SIGNATURE",
+    "WELCOME",
+    "BadManifestError",
+    "Manifest",
+    "extra_names",
+    "is_extra_name",
+    "manifest_bytes",
+    "parse_manifest",
+]
+
 SCHEMA: Final = "provision/bundle/v1"
 MAX_MANIFEST_BYTES = 64 * 1024
-
-CONFIG, SEALED_ENV, WELCOME = "config.yaml", ".env.age", "WELCOME.md"
-MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
-PAGE = "WELCOME.html"
-"""The further file that bundles have: WELCOME.md for a browser. Bundles of earlier releases have none."""
-CONTENT = (CONFIG, SEALED_ENV, WELCOME)
-"""The files that every manifest lists."""
-BUNDLE_FILES = (*CONTENT, MANIFEST, SIGNATURE)
-"""The files of every bundle. Its manifest may list further ones, and its folder holds nothing else."""
-MAX_EXTRA_FILES = 8
-_EXTRA_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_FIXED = {name.lower() for name in BUNDLE_FILES}
-
 
 # the separator holds the line break, because `indent` would switch to the slow encoder
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": ")).encode
@@ -55,12 +71,6 @@ _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": ")).enco
 
 class BadManifestError(ProvisionError):
     """The manifest is invalid: not JSON, unknown or missing fields, or too large."""
-
-
-def is_extra_name(name: str) -> bool:
-    """Whether a file of this name may join the fixed ones: plain on every system, and not one of theirs in another case."""
-    plain = _EXTRA_NAME.fullmatch(name) is not None and name.partition(".")[0].lower() not in WINDOWS_RESERVED
-    return plain and name.lower() not in _FIXED
 
 
 def _require_sound_names(files: dict[str, str]) -> dict[str, str]:
@@ -147,16 +157,3 @@ _FORM = DocumentForm(
     hint="fetch the bundle again",
     other_version="update provision on this machine, or ask IT to render with the same version",
 )
-
-
-def extra_names(manifest: bytes) -> tuple[str, ...]:
-    """Names of further files that a manifest lists, unverified, so that they can be read; none when it is not readable."""
-    listed = manifest[manifest.rfind(b'"files"') :]
-    count = listed.count(b":") - 1 - len(CONTENT)  # a render finds out about 10,000 users without parsing
-    if count == 0 or (count == 1 and b'"WELCOME.html": "' in listed):
-        return (PAGE,) if count else ()
-    try:
-        names = sorted(filter(is_extra_name, dict(json.loads(manifest)["files"])))
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ()
-    return tuple(names[:MAX_EXTRA_FILES])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from provision.bundle.manifest import SIGNATURE
@@ -27,8 +29,7 @@ from provision.trust.trust_list import Role
 from provision.trust.workspace import MayNotSignError, WorkspaceTrust, workspace_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -49,6 +50,10 @@ class PreparedRender:
     trusted: WorkspaceTrust
     everyone: tuple[DesiredState, ...]
     """All users of the inventory."""
+    recipient_files: tuple[Path, ...]
+    """The files of recipients that the inventory names."""
+    steady_until: float
+    """When a key or a signer may expire, in Unix seconds: until then the same files mean the same, apart from renewals."""
 
     @property
     def approved(self) -> ApprovedRecipients | None:
@@ -86,7 +91,21 @@ def prepare_render(
         workspace.dist,
         trusted,
         fleet.states,
+        fleet.recipient_files,
+        min((moment.timestamp() for moment in _ends(vault, trusted) if moment > now), default=math.inf),
     )
+
+
+def _ends(vault: Vault, trusted: WorkspaceTrust) -> Iterator[datetime]:
+    """When demo keys, signers and the trust list expire."""
+    for version in vault:
+        if version.demo_until is not None:
+            yield datetime.combine(version.demo_until, time(), UTC) + timedelta(days=1)
+    for signer in trusted.signers:
+        if signer.valid_before is not None:
+            yield signer.valid_before
+    if trusted.trust is not None:
+        yield trusted.trust.expires_at
 
 
 def bundle_signer(workspace: Workspace, now: datetime) -> tuple[Ed25519PrivateKey, WorkspaceTrust]:

@@ -20,10 +20,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.bundle.cache import CachedBundle, RenderCache
-from provision.bundle.dist import Dist, exchange_for
+from provision.bundle.dist import Dist, content_digest, exchange_for
 from provision.bundle.manifest import BUNDLE_FILES, MANIFEST, SIGNATURE, BadManifestError, Manifest, parse_manifest
 from provision.bundle.plan import ImpossibleBundle, PlannedBundle, RenderInputs, plan_bundles
-from provision.bundle.seal_and_sign import BundleJob, MadeBundle, content_digest
+from provision.bundle.seal_and_sign import BundleJob, MadeBundle
 from provision.bundle.workers import SMALL, BundleMaker, BundleWorkers, InProcessMaker
 from provision.errors import ProvisionError
 from provision.files import locked
@@ -64,6 +64,10 @@ class RenderOutcome:
     hint: str = ""
     key_before: str = ""
     """The fingerprint in the replaced bundle; empty when there was none, or it was unreadable."""
+    content: bytes = b""
+    """The digest of the bundle that is there now; empty without a current one."""
+    expires: int = 0
+    """When that bundle expires, in Unix seconds."""
 
 
 RenderProgress = Callable[[int, int, RenderOutcome], None]
@@ -143,9 +147,9 @@ class _Run:
             if isinstance(planned, ImpossibleBundle):
                 yield RenderOutcome(planned.user, RenderStatus.FAILED, message=planned.reason, hint=planned.hint)
                 continue
-            status, cached = self._classify(planned)
+            status, cached, content = self._classify(planned)
             if status is RenderStatus.UNCHANGED and cached is not None:
-                yield _outcome(planned, status, cached)
+                yield _outcome(planned, status, cached, content)
                 continue
             try:
                 job = self._job(planned, status, cached)
@@ -180,30 +184,30 @@ class _Run:
         self._under_way[planned.user] = (planned, status, cached, before)
         return job
 
-    def _classify(self, planned: PlannedBundle) -> tuple[RenderStatus, CachedBundle | None]:
-        """Whether the user's bundle must be made, and the values of the one in dist/."""
+    def _classify(self, planned: PlannedBundle) -> tuple[RenderStatus, CachedBundle | None, bytes]:
+        """Whether the user's bundle must be made, the values of the one in dist/, and the digest of its files."""
         files = self.dist.read(planned.user)
         if not files:
-            return RenderStatus.NEW, None
+            return RenderStatus.NEW, None, b""
         content = content_digest(files) if files.keys() >= set(BUNDLE_FILES) else b""
         cached = self.seen.recall(planned.user, planned.inputs, content) if content else None
         if cached is not None and not self.options.force and self.options.lasts(cached.expires):
-            return RenderStatus.UNCHANGED, cached
+            return RenderStatus.UNCHANGED, cached, content
         try:
             manifest = parse_manifest(files.get(MANIFEST, b""))
         except BadManifestError:
-            return RenderStatus.CHANGED, None
+            return RenderStatus.CHANGED, None, content
         cached = CachedBundle(int(manifest.expires_at.timestamp()), manifest.generation, manifest.key_fingerprint)
         if manifest.inputs_digest != planned.inputs.hex():
-            return RenderStatus.CHANGED, cached
+            return RenderStatus.CHANGED, cached, content
         if self.options.force:
-            return RenderStatus.RENEWED, cached
+            return RenderStatus.RENEWED, cached, content
         if not examine_bundle(files, self.signer).genuine:
-            return RenderStatus.CHANGED, cached
+            return RenderStatus.CHANGED, cached, content
         if not self.options.lasts(cached.expires):
-            return RenderStatus.RENEWED, cached
+            return RenderStatus.RENEWED, cached, content
         self.seen.note(planned.user, cached, planned.inputs, content)
-        return RenderStatus.UNCHANGED, cached
+        return RenderStatus.UNCHANGED, cached, content
 
     def _placed(self, made: MadeBundle) -> RenderOutcome:
         planned, status, cached, before = self._under_way.pop(made.user)
@@ -219,7 +223,7 @@ class _Run:
                 made.user, RenderStatus.FAILED, profile, message=f"cannot replace its bundle: {e.strerror or e}"
             )
         self.seen.note(made.user, cached, planned.inputs, made.content)
-        return _outcome(planned, status, cached, before)
+        return _outcome(planned, status, cached, made.content, before)
 
     def _other(self, user: str) -> RenderOutcome:
         if not self.options.prune:
@@ -237,9 +241,19 @@ class _Run:
         return RenderOutcome(user, RenderStatus.PRUNED)
 
 
-def _outcome(planned: PlannedBundle, status: RenderStatus, cached: CachedBundle, before: str = "") -> RenderOutcome:
-    profile = planned.profile.name
-    return RenderOutcome(planned.user, status, profile, cached.generation, cached.key_fingerprint, key_before=before)
+def _outcome(
+    planned: PlannedBundle, status: RenderStatus, cached: CachedBundle, content: bytes, before: str = ""
+) -> RenderOutcome:
+    return RenderOutcome(
+        planned.user,
+        status,
+        planned.profile.name,
+        cached.generation,
+        cached.key_fingerprint,
+        key_before=before,
+        content=content,
+        expires=cached.expires,
+    )
 
 
 def examine_bundle(files: dict[str, bytes], signer: bytes) -> ExistingBundle:

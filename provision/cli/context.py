@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from provision.report.terminal import printable, remark, results_are_data
 
 if TYPE_CHECKING:
+    from provision.bundle.unchanged import LastRender
     from provision.errors import Problem
     from provision.fleet.workspace import Workspace
 
@@ -39,6 +41,13 @@ class Run:
 
         return approved_workspace(self.say, workspace)
 
+    def last_render(self) -> LastRender | None:
+        """What the last render of this workspace found; None without a workspace."""
+        from provision.bundle.unchanged import LastRender
+
+        root = self.workspace_root()
+        return LastRender(root, os.environ) if root is not None else None
+
     def read_workspace(self) -> tuple[Workspace, tuple[Problem, ...]]:
         """Like `open_workspace`, but errors in provision.toml are returned as problems."""
         from provision.fleet.workspace import find_workspace, read_workspace
@@ -47,8 +56,12 @@ class Run:
 
     def may_have_workspace(self) -> bool:
         """Whether a workspace is named, or is here or above: without one, a command need not import what reads workspaces."""
+        return self.workspace_root() is not None
+
+    def workspace_root(self) -> Path | None:
+        """The folder of the workspace, if there seems to be one; found without what reads workspaces."""
         here = Path.cwd()
-        return self.workspace is not None or any((each / "provision.toml").exists() for each in (here, *here.parents))
+        return self.workspace or next((e for e in (here, *here.parents) if (e / "provision.toml").exists()), None)
 
     def path_prefix(self, folder: Path) -> str:
         """The prefix that makes a file name inside `folder` valid from the current folder."""

@@ -191,6 +191,11 @@ def bare_recipient(text: str) -> str:
     return " ".join(text.split(None, 2)[:2]) if " " in text else text
 
 
+def recipients_approval_path(workspace: Workspace) -> Path:
+    """The file with the approved recipients of a workspace."""
+    return _folder(workspace) / _RECIPIENTS
+
+
 def _folder(workspace: Workspace) -> Path:
     name = hashlib.sha256(str(workspace.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
     return config_dir(os.environ) / "approved" / name

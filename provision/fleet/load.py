@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,8 @@ class Fleet:
     """Users who left, and whose entry is kept as history."""
     default_profile: str | None = None
     """The profile of users whose entries name none."""
+    recipient_files: tuple[Path, ...] = ()
+    """The files that entries name as `recipients_file`."""
 
     def require_valid(self) -> None:
         """Raise InvalidFilesError if any problem is an error."""
@@ -91,7 +94,17 @@ def load_fleet(
     ordered = sorted(every, key=lambda p: (p.place or Place(""), p.rule, p.message))
     extended = frozenset(layer.parent for layer in profiles.layers.values() if layer.parent)
     default = users.defaults.get("profile")
-    return Fleet(tuple(users.states), tuple(ordered), complete, origins, extended, users.refused, users.left, default)
+    return Fleet(
+        tuple(users.states),
+        tuple(ordered),
+        complete,
+        origins,
+        extended,
+        users.refused,
+        users.left,
+        default,
+        files.paths,
+    )
 
 
 def _read_profiles(workspace: Workspace, profiles: Profiles, changed: Mapping[str, bytes]) -> None:
@@ -136,6 +149,11 @@ class _RecipientFiles:
     def __init__(self, workspace: Workspace) -> None:
         self._root = workspace.root.resolve()
         self._known: dict[str, RecipientsFile | Problem] = {}
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that were read so far, or could not be."""
+        return tuple(Path(os.path.realpath(self._root / name)) for name in self._known)
 
     def read(self, name: str, asked: Place) -> RecipientsFile | Problem:
         if name not in self._known:

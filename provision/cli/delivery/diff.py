@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
@@ -25,19 +26,26 @@ def diff_command(
 
     One line per change, with the users it concerns. Exits with 10 if anything would change.
     """
+    from provision.report.document import document
+    from provision.report.render import diff_groups, diff_user
+
+    run: Run = ctx.obj
+    if user and limit:
+        raise UsageError("--user is one user: use it without --limit")
+    last = run.last_render() if user is None and limit is None else None
+    if last and (users := last.unchanged_users(time.time())) is not None:
+        run.result(
+            document("diff/v1", drift=False, users=[]) if format_ is Format.JSON else diff_groups((), users), output
+        )
+        return
     from datetime import UTC, datetime
 
     from provision.bundle.diff import diff_bundles, user_diff_json
     from provision.bundle.prepare import prepare_render
-    from provision.report.document import document
-    from provision.report.render import diff_groups, diff_user
     from provision.rotate.store import keys_ahead_of_vault
     from provision.signing.sshsig import public_blob
 
-    run: Run = ctx.obj
     workspace = run.open_workspace()
-    if user and limit:
-        raise UsageError("--user is one user: use it without --limit")
     ready = prepare_render(
         workspace, [user] if user else limit, datetime.now(UTC), ahead=keys_ahead_of_vault(workspace.root)
     )
