@@ -376,7 +376,8 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
         write_atomic(note, json.dumps(holder).encode(), mode=0o644, durable=False)
         yield
     finally:
-        note.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it would hide what went wrong; without its lock the note says nothing
+            note.unlink(missing_ok=True)
         lock.release()
 
 

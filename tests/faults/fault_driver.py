@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "craft"))
 from fault_scenarios import SCENARIOS, Scenario
 from fault_world import World
 from warm_process import warm_up
+from world_copy import WorldCopy
 
 from provision.aisa.simulator import Simulator
 from provision.files import sweep_once
@@ -94,7 +95,8 @@ class Proof:
     def __init__(self, world: World, scenario: Scenario, kept: Path) -> None:
         self.world, self.scenario, self.kept = world, scenario, kept / scenario.name
         self.problems: list[str] = []
-        self._restore(kept / "base")
+        self._copy = WorldCopy(world.folder)
+        self._copy.restore(kept / "base")
         for words in scenario.published:
             world.quiet(words)
         if scenario.clone:
@@ -118,10 +120,6 @@ class Proof:
         self.settled = self._state()
         if isinstance(self.settled, str):
             self.problems.append(f"the state cannot be read: {self.settled}")
-
-    def _restore(self, kept: Path) -> None:
-        shutil.rmtree(self.world.folder, ignore_errors=True)
-        shutil.copytree(kept, self.world.folder, symlinks=True)
 
     def _fork(self, at: int, error: int, *, for_ever: bool) -> Ended:
         return forked(self.world, self.scenario, self.scenario.words, at, error, for_ever=for_ever)
@@ -147,21 +145,23 @@ class Proof:
 
     def try_case(self, at: int, kind: str, error: int, *, for_ever: bool) -> bool:
         """One fault; whether it really happened. What is wrong is added to the problems."""
-        self._restore(self.kept)
+        self._copy.restore(self.kept)
         ended = self._fork(at, error, for_ever=for_ever)
         if not ended.struck and ended.code != -signal.SIGKILL:
             return False
+        unchanged = not self._copy.changed()  # then the command again is the one without a fault
         wrong = list(self._wrong_at_once(ended, kind))
-        if self.scenario.whole is not None:
+        if self.scenario.whole is not None and not unchanged:
             any_command = ("operators", "list")  # finishes what was committed
             forked(self.world, self.scenario, any_command, 0, 0, for_ever=False)
             if (found := self._whole()) not in self.whole:
                 wrong.append(f"neither old nor new: {found!r:.500}, old and new {self.whole!r:.1000}")
-        said = self._after()
-        state = self._state()
-        if state != self.settled:
-            wrong.append(f"in the end {_difference(state, self.settled)}; said {said[-300:]}")
-        wrong += self._left()
+        if not unchanged:
+            said = self._after()
+            state = self._state()
+            if state != self.settled:
+                wrong.append(f"in the end {_difference(state, self.settled)}; said {said[-300:]}")
+            wrong += self._left()
         self.problems += [f"{self.scenario.name} {kind} at call {at}: {what} [{ended.said[-300:]}]" for what in wrong]
         return True
 
@@ -196,18 +196,17 @@ class Proof:
                 pass  # the next command of this kind
         sweep_once.cache_clear()
         wrong = []
-        for path in sorted(folder.rglob("*")):
-            name = str(path.relative_to(folder))
+        for name in self._copy.changed():
+            path = folder / name
             if path.name.endswith(".provision-new"):
                 sweep_once(path.parent)  # the next write into this folder
             if not path.exists():
                 continue
             if path.name.endswith(".provision-new") or path.parent == folder / "tmp":
                 wrong.append(f"left {name}")
-            elif (
-                path.is_file() and path not in allowed and any(key in path.read_bytes() for key in self.world.canaries)
-            ):
-                wrong.append(f"a key in {name}")
+            elif path.is_file() and path not in allowed:
+                data = path.read_bytes()
+                wrong += [f"a key in {name}"] * any(key in data for key in self.world.canaries)
         return wrong
 
 

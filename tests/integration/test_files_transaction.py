@@ -1,5 +1,6 @@
 """Files that change together: whatever step a process dies at, recovery leaves all old or all new, and nothing strays."""
 
+import errno
 import json
 import os
 import signal
@@ -344,6 +345,25 @@ def test_a_pipe_in_place_of_the_holders_note_hangs_no_lock(tmp_path: Path) -> No
     with locked(tmp_path / "lock", "install"):
         pass
     assert (tmp_path / "elsewhere").read_text() == "mine"
+
+
+def test_a_holders_note_that_cannot_be_removed_hides_no_error_and_keeps_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lock"
+
+    def full(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    def renders(patched: pytest.MonkeyPatch) -> None:
+        with locked(lock, "render"):
+            patched.setattr(Path, "unlink", full)
+            raise FileProblemError("cannot write the bundle")
+
+    with monkeypatch.context() as patched, pytest.raises(FileProblemError, match="cannot write the bundle"):
+        renders(patched)
+    with locked(lock, "the next command", wait_s=0.1):
+        pass
 
 
 @posix
