@@ -9,17 +9,23 @@ usage: canary_driver.py FOLDER COUNT SEED [COMMAND…]   (COUNT: how often each 
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
+import pty
 import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +41,8 @@ from provision.scratch import Scratch
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"
 MADE_UP = re.compile(rb"sk-aisa-[A-Za-z0-9_-]{40,}")
+SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>78]")
+"""What a terminal shows nothing of."""
 ASK = "import os; print(len(os.environ['AISA_API_KEY']))"
 SIGNALS = {"TERM": signal.SIGTERM, "INT": signal.SIGINT, "HUP": signal.SIGHUP, "KILL": signal.SIGKILL}
 TROUBLES = ("full", "closed", *SIGNALS)
@@ -48,8 +56,11 @@ class Command:
 
     words: tuple[str, ...]
     machine: bool = False
+    terminal: bool = False
+    """Whether it runs on a terminal, which then closes in place of standard output."""
 
 
+SHOWS = "for n in 1 2 3; do cat {folder}/page.txt; sleep 0.1; done"
 COMMANDS = {
     "run": Command(("run", "--home", "{home}", "--", sys.executable, "-c", ASK), machine=True),
     "install": Command(("install", "{folder}/bundle", "--home", "{folder}/another/.hermes"), machine=True),
@@ -63,6 +74,11 @@ COMMANDS = {
     "video": Command(("redact", "-o", "{folder}/new.mp4", "{folder}/old.mp4"), machine=True),
     "zip": Command(("redact", "-o", "{folder}/new.zip", "{folder}/old.zip"), machine=True),
     "text": Command(("redact", "-o", "{folder}/new.txt", "{folder}/page.txt"), machine=True),
+    "cast": Command(("redact", "-o", "{folder}/new.cast", "{folder}/old.cast"), machine=True),
+    "typescript": Command(("redact", "-o", "{folder}/typescript.new", "{folder}/typescript"), machine=True),
+    "live": Command(("redact", "--exec", "--", "sh", "-c", SHOWS), machine=True, terminal=True),
+    "piped": Command(("redact", "--exec", "--", "sh", "-c", SHOWS), machine=True),
+    "pull": Command(("pull", "{address}", "--home", "{folder}/another/.hermes"), machine=True),
     "checklist": Command(("checklist", "{folder}/page.txt", "-o", "{folder}/checklist"), machine=True),
     "audit": Command(("audit", "{home}", "-f", "json", "-o", "{folder}/audit.json"), machine=True),
     "uninstall": Command(("uninstall", "--home", "{home}"), machine=True),
@@ -87,12 +103,15 @@ class CanaryRun:
         world.quiet(("users", "move", "ada", "--profile", "runner"))
         world.quiet(("render",))
         world.quiet(("install", "{root}/dist/ada", "--home", "{home}"), machine=True)
+        world.quiet(("publish", "{feed}"))
+        world.serve()
         key = world.canaries[1].decode()
+        _record(world.folder, key)
         _draw(world.folder / "old.png", key)
         videocraft.record(world.folder / "plain.mp4", 1, 7)
         tagged = ("-i", "plain.mp4", "-c", "copy", "-metadata", f"comment={key}", "old.mp4")
         subprocess.run(["ffmpeg", "-v", "error", *tagged], cwd=world.folder, check=True, timeout=60)
-        places = ("old.png", "old.mp4", "another/.hermes/.env")
+        places = ("old.png", "old.mp4", "old.cast", "typescript", "another/.hermes/.env")
         self.inputs = {*world.allowed(), *(world.folder / name for name in places)}
         self.forms = [form for canary in world.canaries for form in _forms(canary)]
         shutil.copytree(world.folder, self.kept, symlinks=True)
@@ -128,14 +147,14 @@ class CanaryRun:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", world.folder], check=True)
         shutil.copytree(self.kept, world.folder, symlinks=True, dirs_exist_ok=True)
         known = {"folder": world.folder, "root": world.root, "home": world.home, "feed": world.feed}
+        known |= {"address": world.address()}
         words = [sys.executable, "-m", "provision", *(word.format(**known) for word in command.words)]
-        reader, writer = os.pipe()
-        os.close(reader)
+        shown, output, stdin = self._output(trouble, command)
         process = subprocess.Popen(
             words,
             cwd=world.folder if command.machine else world.root,
-            stdin=subprocess.DEVNULL,
-            stdout=writer if trouble == "closed" else subprocess.PIPE,
+            stdin=stdin,
+            stdout=output,
             stderr=subprocess.PIPE,
             start_new_session=True,
             env=os.environ
@@ -144,12 +163,27 @@ class CanaryRun:
                 "PROVISION_CONFIG_DIR": str(world.config if command.machine else world.operator),
             },
         )
-        os.close(writer)
+        os.close(output)
+        lines: list[bytes] = []
+        reader = threading.Thread(target=_read, args=(shown, lines))
+        if shown is not None:
+            reader.start()
         if trouble in SIGNALS:
             time.sleep(self.chance.uniform(0.2, 1.0) * self.seconds[name])
             process.send_signal(SIGNALS[trouble])
-        out, err = process.communicate(timeout=240)
-        return process.returncode, out or b"", err
+        _, err = process.communicate(timeout=240)
+        if shown is not None:
+            reader.join(timeout=240)
+        return process.returncode, SEQUENCE.sub(b"", b"".join(lines)), err
+
+    def _output(self, trouble: str, command: Command) -> tuple[int | None, int, int]:
+        """Where to read what is shown (None where nothing can be), standard output and standard input."""
+        reader, writer = pty.openpty() if command.terminal else os.pipe()
+        if command.terminal:
+            fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        if trouble == "closed":
+            os.close(reader)
+        return None if trouble == "closed" else reader, writer, writer if command.terminal else subprocess.DEVNULL
 
     def _holding(self, trouble: str, name: str) -> Iterator[Path]:
         """Files that hold a key and may not."""
@@ -177,6 +211,23 @@ def _forms(canary: bytes) -> Iterator[bytes]:
     yield canary.hex().encode()
     for shift in range(3):
         yield base64.b64encode(b"x" * shift + canary)[4:-4]
+
+
+def _read(shown: int, lines: list[bytes]) -> None:
+    """Everything up to the end; a terminal that was closed ends with an error."""
+    with os.fdopen(shown, "rb", buffering=0) as pipe, suppress(OSError):
+        while data := pipe.read(1 << 16):
+            lines.append(data)
+
+
+def _record(folder: Path, key: str) -> None:
+    """Recordings in which a key is typed in pieces and shown in two colours."""
+    half = len(key) // 2
+    parts = ["$ export AISA_API_KEY=", key[:5], key[5:half], f"\x1b[31m{key[half:]}\x1b[0m", "\r\n", f"echo {key}\r\n"]
+    head = {"version": 2, "width": 80, "height": 24}
+    events = ([at / 10, "o", part] for at, part in enumerate(parts))
+    (folder / "old.cast").write_text("".join(f"{json.dumps(line)}\n" for line in (head, *events)))
+    (folder / "typescript").write_text("Script started on 2026-06-01\n" + "".join(parts) + "\nScript done\n")
 
 
 def _draw(path: Path, key: str) -> None:
