@@ -176,7 +176,12 @@ def reconciled(world: World) -> State:
 
 
 def deployed(world: World) -> State:
-    """As `reconciled`, and what each machine certified last: the bundle in dist/, a halt, or something else."""
+    """As `reconciled`, and what each machine certified last."""
+    return {**reconciled(world), **sent(world)}
+
+
+def sent(world: World) -> State:
+    """What each machine certified last: the bundle in dist/, a halt, or something else."""
     fleet = load_workspace(world.root)
     states = fleet_states(fleet)
     newest = newest_receipts(fleet, states)
@@ -186,7 +191,13 @@ def deployed(world: World) -> State:
         receipt = newest(user)
         assert receipt is not None, f"no receipt of {user} that verifies"
         said[user] = "halted" if says_halted(receipt) else "installed" if receipt.bundle == digest else "older"
-    return {**reconciled(world), "machines": said}
+    return {"machines": said}
+
+
+def read_usage(world: World) -> State:
+    """What `usage` keeps for the next months: a file that can be read."""
+    found = json.loads((world.root / ".provision" / "usage-readings.json").read_text())
+    return {"readings": sorted(found)}
 
 
 def home(world: World) -> State:

@@ -32,6 +32,10 @@ MACHINES_PULL = ("machines pull",)
 """No command: the machines install what is in dist/, and leave their receipts in the folder for them."""
 
 
+PASTED = "model: {{default: gpt-5.2, provider: custom, base_url: {address}, api_key: {key}}}\ndisplay: {{skin: mono}}\n"
+"""The settings of a user who pasted a key into them."""
+
+
 class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Nothing: what is printed belongs to the command."""
@@ -80,6 +84,9 @@ class World:
             "# mine\ndisplay: {compact: true}\nmodel: {default: mine, provider: custom}\n"
         )
         (self.home / ".env").write_text("MINE=1\nCUSTOM_BASE_URL=https://evil.example\n")
+        pasted = folder / "pasted" / "ada" / ".hermes"
+        pasted.mkdir(parents=True)
+        (pasted / "config.yaml").write_text(PASTED.format(address=sim.base_url, key=self.new["ada"]))
         self._files_with_keys(fleet.keys["bob"])
         self._another_clone(fleet)
         (self.root / "profiles" / "other.yaml").write_text("extends: team\ncontext_length: 128000\n")
@@ -148,6 +155,7 @@ class World:
             "leaked.csv",
             "page.txt",
             "old.zip",
+            "pasted/ada/.hermes/config.yaml",
             "user/.hermes/logs/agent.log",
             "user/.hermes/state.db",
         )
