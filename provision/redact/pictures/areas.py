@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ _BEYOND = 0.15
 _INK = 0.2
 _RULE = 0.9
 """A row with more ink in it is a border, not of letters."""
+_SLACK_PX = 0.25
+"""A pixel is covered if its middle is not farther outside of a turned area."""
 _DESCENT = 0.33
 """Of the height of a capital: how far an underscore is below the line on which letters stand."""
 
@@ -132,10 +136,12 @@ def _neighbours(strip: Strip, left: float, right: float, around: list[Strip]) ->
 
 
 def _parting(rows: NDArray[np.int64], start: int, end: int, step: int) -> int:
-    """Return the row with the least ink between two lines; of several, the one nearest to the other line."""
+    """Return the row with the least ink between two lines: the middle of the last such rows before the other line."""
     between = list(range(start, end, step)) or [start]
     emptiest = min(int(rows[row]) for row in between)
-    return [row for row in between if rows[row] == emptiest][-1]
+    after = next(n for n in reversed(range(len(between))) if rows[between[n]] == emptiest)
+    before = next((n for n in reversed(range(after)) if rows[between[n]] != emptiest), -1)
+    return between[(before + 1 + after) // 2]
 
 
 def _foot(rows: NDArray[np.int64], top: int, middle: int) -> int:
@@ -197,20 +203,23 @@ def _last_ink(rows: NDArray[np.int64], start: int, step: int, height: float) -> 
 
 
 def cover_areas(picture: Pixels, areas: list[Area]) -> None:
-    """Fill areas in place, to the outermost pixel they touch."""
-    import cv2  # noqa: PLC0415
+    """Fill areas in place: level ones to the outermost pixel they touch, turned ones by the middles of pixels."""
     import numpy as np  # noqa: PLC0415
 
     for area in areas:
         left, top, right, bottom = area.bounds()
+        x0, y0 = max(0, math.floor(left)), max(0, math.floor(top))
+        x1, y1 = max(0, math.ceil(right)), max(0, math.ceil(bottom))
+        part = picture[y0:y1, x0:x1]
         if all(min(abs(x - left), abs(x - right)) < 0.01 for x, _ in area.corners):
-            rows = slice(max(0, int(np.floor(top))), max(0, int(np.ceil(bottom))))
-            columns = slice(max(0, int(np.floor(left))), max(0, int(np.ceil(right))))
-            picture[rows, columns] = FILL
-        else:
-            corners = np.array(area.corners).round().astype(np.int32)
-            cv2.fillConvexPoly(picture, corners, FILL)
-            cv2.polylines(picture, [corners], isClosed=True, color=FILL, thickness=2)
+            part[...] = FILL
+            continue
+        ys, xs = np.mgrid[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] + 0.5
+        inside = np.ones(part.shape[:2], dtype=bool)
+        for (ax, ay), (bx, by) in pairwise((*area.corners, area.corners[0])):
+            beyond = ((by - ay) * (xs - ax) - (bx - ax) * (ys - ay)) / (math.hypot(bx - ax, by - ay) or 1.0)
+            inside &= beyond <= _SLACK_PX
+        part[inside] = FILL
 
 
 def outline_areas(picture: Pixels, areas: list[Area], colour: tuple[int, int, int] = _EDGE) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provision.redact.pictures.areas import Area, areas_of, cover_areas
-from provision.redact.pictures.glyphs import read_strip
+from provision.redact.pictures.glyphs import Glyph, read_strip
 from provision.redact.pictures.lines import TextLine, lines_of
 from provision.redact.pictures.lookalike import KEY_FORMS, KeyForm, key_forms_of
 from provision.redact.pictures.misread import MisreadKeys
@@ -28,7 +28,6 @@ from provision.redact.pictures.skew import Turn, turn_of
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
-    from provision.redact.pictures.glyphs import Glyph
     from provision.redact.pictures.strips import Pixels, Strip
 
 MOST_ROUNDS = 5
@@ -171,6 +170,8 @@ class Examiner:
                 view = 255 - picture if number % 2 else picture
                 for strip in [s for s, glyphs in read.items() if s in hit or (s in new and _worth_rereading(glyphs))]:
                     read[strip] = read_strip(view, strip, self._models) if strip in new else []
+                    if strip in hit:
+                        read[strip] = _with_covers(read[strip], strip, result.sightings)
                     if number == 1 and strip not in hit and strip in new:
                         unsure |= {strip} if readings_differ(result.read[strip], read[strip]) else set()
             lines = lines_of(list(read.values()))
@@ -200,6 +201,19 @@ class Examiner:
         cover_areas(picture, areas)
         result.areas += areas
         result.sightings += sightings
+
+
+def _with_covers(glyphs: list[Glyph], strip: Strip, sightings: list[KeySighting]) -> list[Glyph]:
+    """Return what was read in a strip with a mark where keys were covered: a name before it has its value."""
+    covered = {g.left: g.right for s in sightings for part in s.parts for g in part.glyphs if g.strip == strip}
+    spans: list[tuple[float, float]] = []
+    for left, right in sorted(covered.items()):
+        if spans and left <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(right, spans[-1][1]))
+        else:
+            spans.append((left, right))
+    marks = [Glyph(c, 1.0, strip, left, right) for left, right in spans for c in " █ "]
+    return sorted([*marks, *glyphs], key=lambda g: g.left)
 
 
 def _turn_back(result: Examination, turn: Turn) -> None:

@@ -17,6 +17,7 @@ _SAME_ROW = 0.35
 _CELL_GAP = 3.5
 """In pitches, from the beginning of one character to the end of the next: three with one space. More, or an upright rule, is
 between two cells."""
+_WIDEST = 1.3
 _COLUMN_PX = 24
 _RULES = frozenset("|│┃║")
 _FARTHEST_NEIGHBOUR = 4.0
@@ -106,7 +107,7 @@ def _parts(line: TextLine) -> Iterator[list[Glyph]]:
         else:
             last = next((g for g in reversed(part) if g.text != " "), None)
             spaced = last is not None and part[-1] is not last and glyph.text != " "
-            gap = _span(last, glyph) if last and spaced else 0.0
+            gap = _span(last, glyph, line.pitch) if last and spaced else 0.0
         if gap > wide:
             yield from _trimmed(part)
             part = []
@@ -124,9 +125,16 @@ def _trimmed(part: list[Glyph]) -> Iterator[list[Glyph]]:
         yield part
 
 
-def _span(last: Glyph, first: Glyph) -> float:
-    """Return the distance from the beginning of a character to the end of a later one: the ends beside a gap are uncertain."""
-    return last.strip.within(first.strip.place(first.right, first.strip.height / 2))[0] - last.left
+def _span(last: Glyph, first: Glyph, pitch: float) -> float:
+    """Return the distance from the beginning of a character to the end of a later one: the ends beside a gap are uncertain.
+
+    A character that was read as wide as two is not wider than the widest letter: it has a part of its neighbour.
+    """
+    widest = _WIDEST * pitch
+    begin = max(last.left, last.right - widest)
+    return (
+        last.strip.within(first.strip.place(min(first.right, first.left + widest), first.strip.height / 2))[0] - begin
+    )
 
 
 def line_below(line: TextLine, lines: list[TextLine]) -> TextLine | None:

@@ -61,13 +61,16 @@ def test_letters_that_end_with_the_picture_are_covered_to_its_edge() -> None:
     assert not (picture[:, 8:140] == INK).any()
 
 
-def test_a_turned_cover_covers_its_corners() -> None:
+@pytest.mark.parametrize("degrees", [-30, -1, 1, 30])
+def test_a_turned_cover_ends_within_half_a_pixel_of_its_edges(degrees: float) -> None:
     picture = blank()
-    strip = Strip(60, 10, math.radians(30), 60, 12)
+    strip = Strip(60, 20, math.radians(degrees), 60, 12)
     cover_areas(picture, [Area(strip.quad(0, 60), "x")])
-    for x, y in strip.quad(0, 60):
-        assert (picture[int(y), int(x)] == FILL).all()
-    assert (picture[50:, :20] == WHITE).all()
+    for y, x in np.ndindex(picture.shape[:2]):
+        along, across = strip.within((x + 0.5, y + 0.5))
+        outside = max(-along, along - 60, -across, across - 12)
+        if not 0 < outside < 0.5:
+            assert (picture[y, x] == FILL).all() == (outside <= 0), (x, y)
 
 
 def test_an_outline_leaves_what_is_inside() -> None:
@@ -118,6 +121,17 @@ def test_lines_above_and_below_stay() -> None:
     cover_areas(picture, areas_of(LinePart(lines[1], 0, 10), "x", picture, strips))
     assert (picture[:17] == above).all()
     assert (picture[39:] == below).all()
+
+
+def test_a_cover_ends_in_the_middle_between_two_lines() -> None:
+    picture = blank()
+    strips = [Strip(20, 20, 0.0, 80, 16), Strip(20, 38, 0.0, 80, 16)]
+    line, _ = (drawn(picture, strip, "abcdefghij") for strip in strips)
+    picture[40, 20:100] -= 30  # the soft edge of the line below
+    below = picture[37:].copy()
+    cover_areas(picture, areas_of(LinePart(line, 0, 10), "x", picture, strips))
+    assert (picture[23:35, 21:98] == FILL).all()
+    assert (picture[37:] == below).all()
 
 
 def test_feet_are_covered_where_no_blank_row_parts_two_lines() -> None:

@@ -95,6 +95,15 @@ def test_a_picture_in_which_covering_fails_is_not_settled(monkeypatch: pytest.Mo
     assert ("keys were still found after the last covering", None) in result.remarks()
 
 
+def test_a_name_whose_value_is_covered_does_not_take_the_line_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    below = "Successfully1nstalledhttpx-0.28.7pydantic-core-2.41.5"
+    page = Page(monkeypatch, {STRIP: f"Authorization: Bearer {KEY}", Strip(10, 30, 0.0, 8 * 54, 18): below})
+    before = page.pixels.copy()
+    result = Examiner(Detector()).examine(page.pixels)
+    assert {sighting.text for sighting in result.sightings} == {KEY}
+    assert (page.pixels[30:] == before[30:]).all()
+
+
 def test_words_are_not_covered_and_the_picture_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page(monkeypatch, {Strip(10, 10, 0.0, 8 * 19, 18): "the quick brown fox"})
     before = page.pixels.copy()

@@ -120,12 +120,16 @@ def test_a_row_of_a_folded_key_with_a_misread_letter_is_followed() -> None:
     assert covered(screen("\n".join(rows))).replace("\n", "") == "*" * 51
 
 
-def test_a_cell_ends_at_a_space_only_however_wide_its_letters_are() -> None:
+@pytest.mark.parametrize(
+    ("text", "borders"),
+    [
+        ("abcYAdef", [0, 8, 16, 24, 24, 58, 66, 74, 82]),  # the third letter was placed in the fourth
+        ("on: Bearer", [0, 8, 16, 24, 32, 48, 52, 60, 68, 76, 84]),  # the B has a part of the next letter
+    ],
+)
+def test_a_cell_ends_at_a_wide_space_only_however_wide_its_letters_are(text: str, borders: list[float]) -> None:
     strip = Strip(0, 0, 0.0, 200, 18)
-    borders = [0, 8, 16, 24, 24, 58, 66, 74, 82]  # the third letter was placed in the fourth
-    letters = [
-        Glyph(c, 0.99, strip, left, right) for c, (left, right) in zip("abcYAdef", pairwise(borders), strict=True)
-    ]
+    letters = [Glyph(c, 0.99, strip, left, right) for c, (left, right) in zip(text, pairwise(borders), strict=True)]
     assert cells_of([TextLine(tuple(letters))]) == []
 
 
