@@ -299,7 +299,69 @@ PROGRAMS = (
     "Der API-Schlüssel lautet {}.",
 )
 """Of other programming languages, with a type, in a sentence."""
-FORMS = (*PROGRAMS, *WORDS, *LANGUAGES, *SPACED, *FALLBACKS, *TAGS, *TABLES, *PLACES)
+ABROAD = (
+    "<kennwort>{}</kennwort>",
+    "<contraseña>{}</contraseña>",
+    "<mot_de_passe>\n  {}\n</mot_de_passe>",
+    "<密码 x='1'>{}</密码>",
+    "<db motdepasse='{}'/>",
+    '<entry name="contraseña" value="{}"/>',
+    '<add key="Kennwort" value="{}"/>',
+    '<entry name="senha">{}</entry>',
+    "<key>kennwort</key><string>{}</string>",
+    "<key>contraseña</key>\n\t<string>{}</string>",
+    "<key>密码</key><string>{}</string>",
+    "<key>mot de passe</key><string>{}</string>",
+    "<th>Mot de passe</th><td>{}</td>",
+    "<dt>Contraseña :</dt><dd>{}</dd>",
+    "<label>密码</label><span>{}</span>",
+    '"mot_de_passe": "{}"',
+    "'wachtwoord' => '{}'",
+    "?motdepasse={}&x=1",
+    "tool --kennwort {}",
+    "tool --contrasena={}",
+    '{{"name":"kennwort","value":"{}"}}',
+    "- name: contraseña\n  value: {}",
+    "UPDATE t SET kennwort = '{}' WHERE id=1;",
+    'clave_secreta = "{}"',
+    "api_schluessel: {}",
+    'haslo="{}"',
+)
+"""Names in other languages, where a format has them."""
+SHORT = (
+    "<key>jwt</key><string>{}</string>",
+    "<key>smtp_pass</key><string>{}</string>",
+    "<key>smtpPass</key>\n\t<string>{}</string>",
+    "<key>client secret</key><string>{}</string>",
+    "<jwt>{}</jwt>",
+    "<smtp_pass>{}</smtp_pass>",
+    "LDAP_BIND_PW={}",
+    "bind_pw: {}",
+    "dbPass: '{}'",
+    'psk="{}"',
+    "passkey: {}",
+    "stripe_key: '{}'",
+)
+COLUMNS = (
+    "stripe_key,name\n{},ada\n",
+    "id, api_key, name\n1, {}, ada\n",
+    "id, api_key, name\n1, aaaaaaaa1, bob\n2, {}, ada\n",
+    "user, password\nada, {}\n",
+    "name\topenai token\nada\t{}\n",
+    "name,client-secret-value,n\nada,{},1\n",
+    "nombre,contraseña\nada,{}\n",
+    "nom;mot de passe\nada;{}\n",
+    "用户,密码\nada,{}\n",
+    "mail;пароль\nada;{}\n",
+    "Benutzer;API-Schlüssel\nada;{}\n",
+    "| usuario | contraseña |\n|---|---|\n| ada | {} |\n",
+    "| 用户 | 密码 |\n|---|---|\n| ada | {} |\n",
+    "ssid,psk\nhome,{}\n",
+    "ssid,wpa key\nhome,{}\n",
+    "INSERT INTO t (id, contraseña) VALUES (1,'{}');",
+)
+"""Headers of tables in other words, with blanks, in other languages."""
+FORMS = (*ABROAD, *SHORT, *COLUMNS, *PROGRAMS, *WORDS, *LANGUAGES, *SPACED, *FALLBACKS, *TAGS, *TABLES, *PLACES)
 
 
 def random_values(rng: random.Random) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from provision.detect.assignments import (
 )
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
+from provision.detect.rules.beside import SHORT_NAMES
 from provision.detect.rules.pieces import ALNUM, BLANK, HEX, URLSAFE, example, uuid_filler
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _ENDS = (
     "signingkey", "signing-key", "masterkey", "master-key", "accountkey", "sharedkey", "servicekey",
     "appkey", "app-key", "clientkey", "license-key", "licensekey", "deploy-key", "token", "secret",
     "password", "passwd", "passphrase", "pass", "pwd", "passwort", "credential", "credentials",
-    "authorization", "auth", "jwt", "cookie", "key_base", "keybase",
+    "authorization", "auth", "jwt", "cookie", "key_base", "keybase", "psk", "passcode", "passkey", "pw",
 )  # fmt: skip
 _FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]")
 _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
@@ -36,8 +37,8 @@ _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
 _NAME_ENDING = (
     r"(?:(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing"
     r"|master|account|shared|service|app|client|license|deploy)[_-]?key"
-    r"|secret_?key_?base|token|secret|passw(?:or)?d|passwort|passwd|passphrase|[_.-]pass|pwd|credentials?|authorization|auth"
-    r"|jwt|cookie)"
+    rf"|secret_?key_?base|token|secret|passw(?:or)?d|passwort|passwd|passphrase|{SHORT_NAMES}|pwd|credentials?|authorization|auth"
+    r"|cookie)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary"
     r"|backup|main|default))?)"
 )

@@ -27,10 +27,15 @@ PROSE = "assigned-by-words"
 """The same for text, where the name is often followed by a sentence."""
 COLUMN = "assigned-by-column-"
 """The same for columns of a table, all found by one function."""
+SHORT_NAMES = (
+    r"jwt|psk|passcode|passkey|[_.-]pass|[_.-]pw|\bpw|(?:bind|root|admin|user)pw"
+    r"|(?:smtp|mail|email|imap|db|database|ftp|ldap|user|admin|root|login|proxy|store|key|http)pass"
+)
+"""Short names that suggest a secret."""
 _ENDING = (
     r"(?:(?:api|secret|private|access|auth|account|encryption|signing|master|license|storage|service"
     r"|session|webhook|shared|deploy|subscription|client|app)[_.-]?keys?|[_-]key|token|secrets?|passw(?:or)?d|passwort|passwd"
-    r"|passphrase|pwd|credentials?|authorization|cookie|bearer|requirepass|masterauth|secret_key_base)"
+    rf"|passphrase|pwd|{SHORT_NAMES}|credentials?|authorization|cookie|bearer|requirepass|masterauth|secret_key_base)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary|backup|main|default))?"
 )
 _BEGINNING = r"(?P<name>[0-9A-Za-z_.-]{0,60}?"
@@ -51,7 +56,11 @@ ENDS = (
     "passwd",
     "passwort",
     "passphrase",
+    "passcode",
+    "passkey",
     "pwd",
+    "jwt",
+    "psk",
     "credential",
     "credentials",
     "authorization",
@@ -103,7 +112,7 @@ def found_by(
     name: str,
     description: str,
     find: Callable[[bytes, int, int], Iterator[NamedValue]],
-    gate: str,
+    gate: str | None,
     *examples: Example,
     keywords: Iterable[str],
     not_found: tuple[Example, ...],

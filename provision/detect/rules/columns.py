@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.patterns import compiled
 from provision.detect.rule import NamedValue
+from provision.detect.rules.languages import IN_OTHER_LANGUAGES
 from provision.detect.secret_names import names_secret
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from provision.detect.match import Span
 
 _NAMED = (
-    r"(?:secret|token|passw(?:or)?d|passphrase|passwort|kennwort|pwd|[_-]pass|jwt|credential|(?:api|access|private|auth|signing|encryption"
-    r"|license|master|storage|service|session|webhook|shared|account)[ _-]?keys?)"
+    r"(?:secret|token|passw(?:or)?d|passphrase|passcode|passkey|pwd|psk|jwt|credential|(?:api|access|private|auth)keys?"
+    rf"|[ _-](?:pass|pw|keys?)|{IN_OTHER_LANGUAGES})"
 )
-_CELLS = r"(?:[\w .#/\t,;|\"'`*-]|\xe2[\x94\x95][\x80-\xbf])*"
+_CELLS = r"[\w .#/\t,;|\"'`*\x80-\xff-]*"
 _SQL = (
     r"\b(?:insert|replace)[ ](?:[a-z_]{2,13}[ ]){0,3}([\w.`\"\[\]]{1,80})\s{0,4}(\([^()]{1,900}\))?\s{0,4}values?\s{0,4}\("
     r"|\bcopy[ ]([\w.\"]{1,80})[ ]?\(([^()]{1,900})\)[ ]from[ ]stdin[^\r\n]{0,80}\r?\n"
@@ -45,12 +46,14 @@ _JOINED = rb"(?:[.+&~,]|<<|\|\||\.\.)"
 _CODE = re.compile(rb"\\?\"[ ]?%b.*%b[ ]?\\?\"|%b[ ].*[ ]%b|`\$.*`" % ((_JOINED,) * 4), re.DOTALL)
 """Not a value, but program code that puts one there: `VALUES ('" + password + "')`."""
 _TUPLE = re.compile(rb"\s{0,4},?\s{0,4}\(")
-_NAME_CELL = re.compile(rb"[ \t]*[\"'`*]{0,3}[A-Za-z_#][\w .#/-]{0,40}[\"'`*]{0,3}[ \t]*")
+_NAME_CELL = re.compile(rb"[ \t]*[\"'`*]{0,3}[A-Za-z_#\x80-\xff][\w .#/'\x80-\xff-]{0,60}[\"'`*]{0,3}[ \t]*")
+_KEY = re.compile(r"(?i)[ _-]keys?$")
 _RULE = re.compile(rb"[ \t]*(?:[|+:=-]|\xe2[\x94\x95][\x80-\xbf]|[ \t])+\r?")
 _CSV_CELL = {
-    each: re.compile(rb"(?:\"(?:[^\"]|\"\")*\"|[^\"\r\n%b][^\r\n%b]*|)(?=%b|\r?\Z)" % (each, each, each))
-    for each in (b",", b";", b"\t")
+    each: re.compile(rb"(?:\"(?:[^\"]|\"\")*\"|[^\"\r\n%b][^\r\n%b]*|)(?=%b|\r?\Z)" % (each[:1], each[:1], each))
+    for each in (b",", b";", b"\t", b", ", b"; ")
 }
+_NOT_WORDS = re.compile(rb"[^\s\d!-/:-@]*[\d!-/:-@]\S*")
 _BARS = re.compile(rb"\||\xe2\x94\x82|\xe2\x95\x91|\xe2\x94\x83")
 _MOST_CELLS = 60
 _MOST_LINES_OF_ROW = 20
@@ -154,17 +157,21 @@ def _columns(text: bytes) -> list[bytes]:
 
 
 def _wanted(names: list[bytes]) -> dict[int, bytes]:
-    return {n: name for n, name in enumerate(names) if names_secret(name.decode("utf-8", "replace"))}
+    """Return the names of secrets, and of any key: a value that looks random is then one."""
+    texts = ((n, name, name.decode("utf-8", "replace")) for n, name in enumerate(names))
+    return {n: name for n, name, text in texts if names_secret(text) or _KEY.search(text)}
 
 
 def _header(line: bytes) -> tuple[bytes, list[bytes]] | None:
     """Return the delimiter and the names of a line that heads a table."""
-    for delimiter in (b"|", b"\t", b",", b";"):
+    for delimiter in (b"|", b"\t", b",", b";", b", ", b"; "):
+        if len(delimiter) > 1 and (delimiter not in line or line[:1].isspace()):
+            continue  # arguments of a call are indented
         spans = _cells(line, 0, delimiter)
         if not 2 <= len(spans) <= _MOST_CELLS:
             continue
         cells = [line[start:end] for start, end in spans]
-        if delimiter in b",;" and any(cell != cell.strip() for cell in cells):
+        if delimiter[:1] in b",;" and any(cell != cell.strip() for cell in cells):
             continue  # arguments of a call
         if all(_NAME_CELL.fullmatch(cell) for cell in cells):
             names = [cell.strip(_EDGES) for cell in cells]
@@ -185,7 +192,7 @@ def _cells(line: bytes, base: int, delimiter: bytes) -> list[Span]:
     spans, at = [], 0
     while cell := _CSV_CELL[delimiter].match(line, at):
         spans.append((base + cell.start(), base + cell.end()))
-        at = cell.end() + 1
+        at = cell.end() + len(delimiter)
         if cell.end() >= len(line):
             return spans
         if line[cell.end() : at] != delimiter or len(spans) > _MOST_CELLS:
@@ -213,6 +220,8 @@ def _rows(  # noqa: PLR0917  a table's place and form
             if len(spans) != len(names):
                 return at
             values = [value for n, name in wanted.items() for value in _cell(data, *spans[n], name)]
+            if len(delimiter) > 1:  # a list of words has blanks after its commas too
+                values = [each for each in values if _NOT_WORDS.fullmatch(data, each.start, each.end)]
             yield _Row(defined, head, at, values)
         at = end + 1
     return len(data)

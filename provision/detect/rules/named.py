@@ -11,13 +11,16 @@ import re
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
 from provision.detect.rules.assigned import AFTER_NAME, KEYWORDS, LINE_BEGIN, PAIR_KEYWORDS, TYPED
+from provision.detect.rules.beside import SHORT_NAMES
 from provision.detect.rules.pieces import BLANK
+from provision.detect.secret_names import VENDORS
 
 ID = "named-"
 _NAME = (
     r"(?P<name>[0-9A-Za-z_.-]{0,60}?(?:(?:api|secret|private|access|auth|account|encryption|signing|master|license|storage|service"
     r"|session|webhook|shared|deploy|ssh|subscription|client|app)[_.-]?keys?|token|secrets?|passw(?:or)?d|passwort|passwd|passphrase"
-    r"|pwd|credentials?|authorization|cookie|bearer|secret_?key_?base)"
+    rf"|pwd|{SHORT_NAMES}|(?:{'|'.join((*VENDORS, 'hmac', 'fernet', 'jwt', 'crypt', 'wpa'))})[_.-]?key"
+    r"|credentials?|authorization|cookie|bearer|secret_?key_?base)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary|backup|main|default))?)"
 )
 _ARGUMENTS = ("key", "token", "secret", "password", "passwd", "passphrase", "pwd", "credentials")

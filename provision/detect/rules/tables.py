@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from provision.detect.rules.beside import ENDS, NAME, beside, each, found_by
 from provision.detect.rules.columns import columns_of_secrets
+from provision.detect.rules.languages import KEYWORDS
 from provision.detect.rules.pieces import ALNUM, example
+from provision.detect.secret_names import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +69,7 @@ RULES = (
             f"column-{re.sub('[ _]', '-', column.lower())}",
             f"Value in a column with the name of {what}",
             columns_of_secrets,
-            rf"(?i)(?:(?:{name})[\"'`*]{{0,3}}(?:[,;\t][\w\"'`]|[ \t]{{0,40}}(?:\||\xe2\x94))"
+            rf"(?i)(?:(?:{name})[\"'`*]{{0,3}}(?:[,;\t][\w\"'`\x80-\xff]|[ \t]{{0,40}}(?:\||\xe2\x94))"
             rf"|[,;\t|][ ]{{0,4}}[\"'`*]{{0,3}}[\w .-]{{0,20}}(?:{name})[\"'`*]{{0,3}}\r?\n)",
             *(form(column) for form in _FORMS),
             keywords=each(ends, _AFTER_HEADS),
@@ -80,16 +82,48 @@ RULES = (
         )
         for what, column, name, *ends in (
             ("a password", "password", "passw(?:or)?d|pwd", "password", "wd"),
-            ("a passphrase", "passphrase", "passphrase|passwort|kennwort", "passphrase", "wort"),
+            ("a passphrase", "passphrase", "passphrase|passcode", "passphrase", "passcode"),
             ("a token", "token", "token|secret", "token", "secret"),
             ("a login", "db_pass", "[_-]pass|jwt", "_pass", "jwt"),
+            ("a short name", "db_pw", "[ _-]pw|psk", "_pw", "psk"),
             ("credentials", "credential", "credentials?", "credential", "credentials"),
             ("a key", "auth_key", "[_-]key", "_key", "-key"),
+            ("a value", "secret_value", "(?:secret|token|password|key)[_-]value", "_value", "-value"),
             ("an API key", "API key", "api[ ]?key", "api key", "apikey"),
             ("a secret key", "secret key", "secret[ ]?key", "secret key", "secretkey"),
             ("an access key", "access key", "access[ ]?key", "access key", "accesskey"),
             ("a private key", "private key", "private[ ]?key", "private key", "privatekey"),
         )
+    ),
+    found_by(
+        "column-after-blanks",
+        "Value in a column with the name of a secret, with blanks after the delimiters",
+        columns_of_secrets,
+        r"(?i)(?:key|token|secret|password|passwd|passphrase|pwd|jwt),[ ][\w.-]{1,30}[,\r\n]",
+        example("id, password, name\n1, ", ALNUM, 14, ", ada\n"),
+        keywords=("key, ", "token, ", "secret, ", "password, ", "passwd, ", "passphrase, ", "pwd, ", "jwt, "),
+        not_found=("user, password, mail\nada, bob, eve\n", "f(user, password, mail)\nada, b2b, eve\n"),
+        reach=_REACH,
+    ),
+    found_by(
+        "column-key-of-service",
+        "Value in a column with the name of a service's key",
+        columns_of_secrets,
+        rf"(?i)(?:{'|'.join((*VENDORS, 'wpa', 'wifi'))})[ ]key[\"'`*]{{0,3}}[ ]{{0,40}}(?:[,;\t\r\n|]|\xe2)",
+        *(form("OpenAI key") for form in _FORMS),
+        keywords=each((" key",), _AFTER_HEADS),
+        not_found=("user,stripe key\nada,\n", "| stripe key | x |\n|---|---|\n| **** | ada |\n"),
+        reach=_REACH,
+    ),
+    found_by(
+        "column-in-other-languages",
+        "Value in a column with the name of a secret in another language",
+        columns_of_secrets,
+        None,
+        *(form("contraseña") for form in _FORMS),
+        keywords=KEYWORDS,
+        not_found=("user,kennwort\nada,\n", "| user | 密码 |\n|---|---|\n| ada | **** |\n"),
+        reach=_REACH,
     ),
     found_by(
         "column-sql",

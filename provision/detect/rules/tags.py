@@ -7,8 +7,13 @@ from provision.detect.rules.pieces import ALNUM, HEX, example
 
 _QUOTED = r"[^\s\"'`<>\\]"
 _NAMED = r"(?:name|id|key|parameter_?key|variable|title|label|property)"
-_VALUED = r"(?:value|parameter_?value|text|val|content|default|connection_?string|password|secret)"
-_BETWEEN = r"[ \t]{1,4}(?:[\w:.-]{1,40}[ \t]{0,2}=[ \t]{0,2}[\"'][^\"'<>]{0,40}[\"'][ \t]{1,4}){0,2}"
+VALUED = r"(?:value|parameter_?value|text|val|content|default|connection_?string|password|secret)"
+BETWEEN_ATTRIBUTES = r"[ \t]{1,4}(?:[\w:.-]{1,40}[ \t]{0,2}=[ \t]{0,2}[\"'][^\"'<>]{0,40}[\"'][ \t]{1,4}){0,2}"
+VALUE_TAG = (
+    r"<(?:string|data|value|td|dd|code|span|param-value|integer)(?:[ ][^<>]{0,60})?>\s{0,4}(?:<(?:b|code|strong|span)>\s{0,4}"
+    r"|<!\[CDATA\[){0,2}"
+)
+"""The element that holds the value, after the one with its name."""
 _AFTER = ('"', "'", "<", "\\")
 _SPACE = r"\s{0,40}"
 
@@ -18,15 +23,15 @@ RULES = (
         "Value in the tag after the tag with the name of a secret",
         rf"<(?P<tag>key|name|th|td|dt|label|param-name|option)(?:[ ][^<>]{{0,60}})?>\s{{0,4}}(?:<(?:b|code|strong)>)?"
         rf"(?:[\w -]{{0,20}}[ ])?{NAME.replace('_.-]?keys?', '_. -]?keys?')}[ \t:]{{0,4}}(?:</(?:b|code"
-        rf"|strong)>)?\s{{0,4}}</[\w-]{{2,10}}>{_SPACE}"
-        r"<(?:string|value|td|dd|code|span|param-value|integer)(?:[ ][^<>]{0,60})?>\s{0,4}(?:<(?:b|code|strong|span)>\s{0,4}"
-        r"|<!\[CDATA\[){0,2}",
+        rf"|strong)>)?\s{{0,4}}</[\w-]{{2,10}}>{_SPACE}{VALUE_TAG}",
         example("<key>AISA_API_KEY</key>\n<string>", ALNUM, 32, "</string>"),
         example("<name>apiToken</name><value>", ALNUM, 32, "</value>"),
         example("<td>API key</td><td><code>", ALNUM, 32, "</code></td>"),
-        gate=r"</[\w-]{2,10}>\s{0,40}<(?:string|value|td|dd|code|span|param-value|integer)(?:[ ][^<>]{0,60})?>\s{0,4}"
-        r"(?:<(?:b|code|strong|span)>\s{0,4}|<!\[CDATA\[){0,2}",
-        keywords=each((*ENDS, "api key", "secret key", "access key"), ("</", " <", "\n<", ":<", ": <")),
+        gate=rf"</[\w-]{{2,10}}>\s{{0,40}}{VALUE_TAG}",
+        keywords=each(
+            (*ENDS, "api key", "secret key", "access key", "client secret", "jwt", "pass"),
+            ("</", " <", "\n<", ":<", ": <"),
+        ),
         not_found=(
             "<key>API_KEY</key><string>$(API_KEY)</string>",
             "<td>password</td><td>required2</td>",
@@ -38,7 +43,7 @@ RULES = (
         "attribute",
         "Value of an attribute or child beside an attribute with the name of a secret",
         rf"\b{_NAMED}[ \t]{{0,2}}=[ \t]{{0,2}}[\"'](?:[\w./:-]{{0,40}}[/:])?{NAME}[\"']"
-        rf"(?:{_BETWEEN}{_VALUED}[ \t]{{0,2}}=[ \t]{{0,2}}[\"']"
+        rf"(?:{BETWEEN_ATTRIBUTES}{VALUED}[ \t]{{0,2}}=[ \t]{{0,2}}[\"']"
         rf"|[^<>\r\n]{{0,80}}>{_SPACE}(?:<(?:value|string)>\s{{0,4}})?(?:<!\[CDATA\[)?)",
         example('<Property Id="AISA_API_KEY" Value="', ALNUM, 32, '"/>'),
         example('<setting name="DbPassword" serializeAs="String"><value>', ALNUM, 32, "</value></setting>"),
@@ -75,7 +80,7 @@ RULES = (
         "Value of a member of what has the name of a secret",
         rf"\b{NAME}[\"']?[ \t]{{0,4}}(?:[:=][ \t]{{0,4}})?[\"']?[ \t]{{0,2}}\{{?\s{{1,24}}(?:[\"']?(?:sensitive|type"
         rf"|description|nullable|ephemeral|secret)[\"']?[ \t]{{0,6}}[:=][ \t]{{0,4}}"
-        rf"[^\r\n{{}}]{{1,40}},?\s{{1,16}}){{0,3}}[\"']?{_VALUED}[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}[\"']?",
+        rf"[^\r\n{{}}]{{1,40}},?\s{{1,16}}){{0,3}}[\"']?{VALUED}[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}[\"']?",
         example('"db_password": {\n  "sensitive": true,\n  "value": "', ALNUM, 24, '"}'),
         example('variable "db_password" {\n  type    = string\n  default = "', ALNUM, 24, '"\n}'),
         example("api_key:\n  value: ", ALNUM, 24),
@@ -85,7 +90,7 @@ RULES = (
             "api_key:\n  value: ${KEY}",
             '"password": {\n "type": "string",\n "default": "none"}',
         ),
-        gate=rf"[{{{{,\n\"' ][\"' ]{{0,2}}{_VALUED}[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}[\"']?",
+        gate=rf"[{{{{,\n\"' ][\"' ]{{0,2}}{VALUED}[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}[\"']?",
         value=VALUE,
     ),
     beside(
@@ -93,10 +98,10 @@ RULES = (
         "Value of a member of what has the name of a secret, on one line",
         rf"[\"']{NAME}[\"'][ \t]{{0,4}}[:=][ \t]{{0,4}}\{{[ ]{{0,4}}(?:[\"'](?:sensitive|type"
         rf"|description)[\"'][ ]{{0,2}}:[ ]{{0,2}}[^{{}},\r\n]{{1,60}},[ ]{{0,4}}){{0,3}}[\"']"
-        rf"{_VALUED}[\"'][ \t]{{0,4}}:[ \t]{{0,4}}[\"']",
+        rf"{VALUED}[\"'][ \t]{{0,4}}:[ \t]{{0,4}}[\"']",
         example('{"outputs": {"aisa_api_key": {"value": "', ALNUM, 32, '", "type": "string"}}}'),
         keywords=each(ENDS, ('":', '" :', "':")),
-        gate=rf"[\"']{_VALUED}[\"'][ \t]{{0,4}}:[ \t]{{0,4}}[\"']",
+        gate=rf"[\"']{VALUED}[\"'][ \t]{{0,4}}:[ \t]{{0,4}}[\"']",
         not_found=('{"password": {"value": "string", "type": "string"}}', '{"token": {"default": "${TOKEN}"}}'),
         value=_QUOTED,
     ),
@@ -104,7 +109,7 @@ RULES = (
         "object",
         "Value beside its name in an object",
         rf"[\"']?\b{_NAMED}[\"']?[ \t]{{0,4}}:[ \t]{{0,4}}[\"']?{NAME}[\"']?\s{{0,4}},"
-        rf"?\s{{1,40}}[\"']?{_VALUED}[\"']?[ \t]{{0,4}}:[ \t]{{0,4}}[\"']?",
+        rf"?\s{{1,40}}[\"']?{VALUED}[\"']?[ \t]{{0,4}}:[ \t]{{0,4}}[\"']?",
         example('{"ParameterKey": "DbPassword", "ParameterValue": "', ALNUM, 24, '"}'),
         example("- key: API_KEY\n  value: ", ALNUM, 32),
         keywords=each(ENDS, ('",', "',", "\n", "\r\n", '"\n', "'\n")),
