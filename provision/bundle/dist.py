@@ -110,13 +110,13 @@ class Dist:
         found: dict[str, bytes] = {}
         folder = f"{self._text}/{user}"
         for name in BUNDLE_FILES:
-            data = _read_plain(f"{folder}/{name}")
+            data = read_plain(f"{folder}/{name}")
             if data is not None:
                 found[name] = data
             elif not found and not os.path.lexists(folder):
                 return found  # as for each user of a first run: two system calls instead of five
         for name in extra_names(found.get(MANIFEST, b"")):
-            data = _read_plain(f"{folder}/{name}")
+            data = read_plain(f"{folder}/{name}")
             if data is not None:
                 found[name] = data
         return found
@@ -154,7 +154,7 @@ def content_digest(files: Mapping[str, bytes]) -> bytes:
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def _read_plain(path: str) -> bytes | None:
+def read_plain(path: str) -> bytes | None:
     """A plain file's content, bounded; None for anything else. A small first read matters: a large buffer costs more time
     than the reading."""
     try:
@@ -177,7 +177,7 @@ def _read_plain(path: str) -> bytes | None:
 
 def require_ours(folder: Path) -> None:
     """Refuse a folder that holds anything but a bundle's files: it may hold a user's work."""
-    listed = extra_names(_read_plain(f"{folder}/{MANIFEST}") or b"")
+    listed = extra_names(read_plain(f"{folder}/{MANIFEST}") or b"")
     foreign = sorted({entry.name for entry in os.scandir(folder)}.difference(BUNDLE_FILES, (PAGE,), listed))
     if folder.is_symlink() or foreign:
         what = f"it holds {foreign[0]!r}" if foreign else "it is a symbolic link"

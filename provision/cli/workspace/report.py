@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from provision.audit.machines import AuditedMachine
     from provision.fleet.desired import DesiredState
     from provision.fleet.workspace import Workspace
+    from provision.keys.events.log import RecordedEvent
     from provision.report.fleet.results import FleetMachine, FleetReport
     from provision.report.fleet.trend import DaySummary
     from provision.report.fleet.validation_reader import ValidationDocument
@@ -106,11 +107,12 @@ def fleet_report(
     run: Run, workspace: Workspace, limit: list[str] | None, given: tuple[Path | None, Path | None]
 ) -> FleetReport:
     """The state of the workspace now. `given`: the files of `--validated` and `--audited`."""
+    from collections import deque
     from datetime import UTC, datetime
 
     from provision.fleet.limit import select_users
     from provision.fleet.load import load_fleet
-    from provision.keys.events.log import log_path, newest_events, verify_log
+    from provision.keys.events.log import log_path, verify_log
     from provision.keys.vault.file import read_vault
     from provision.report.fleet.results import FleetReport
     from provision.report.terminal import plural
@@ -123,7 +125,12 @@ def fleet_report(
     states = select_users(fleet.states, limit)
     users = {state.user for state in states}
     complete = not limit and not fleet.refused
-    log = log_path(workspace.vault)
+    newest: deque[RecordedEvent] = deque(maxlen=_EVENTS)
+
+    def keep(recorded: RecordedEvent) -> None:
+        if not limit or recorded.event.user in users:
+            newest.append(recorded)
+
     return FleetReport(
         workspace=workspace.root.name,
         at=now,
@@ -131,8 +138,8 @@ def fleet_report(
         ledger=ledger,
         findings=list(key_findings(workspace.root, ledger, states, now, complete=complete)),
         rotations=[r for r in _rotations(workspace) if not limit or r.people.keys() & users],
-        events=newest_events(log, _EVENTS, users if limit else None),
-        log=verify_log(log, ledger.generation),
+        log=verify_log(log_path(workspace.vault), ledger.generation, seen=keep),
+        events=tuple(newest),
         validated=_validated(validated),
         audited=_audit(audited),
         endpoints=_machines(workspace, states, now),

@@ -36,7 +36,7 @@ from provision.keys.events.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -273,10 +273,9 @@ def read_events(path: Path) -> Iterator[RecordedEvent]:
             yield item
 
 
-def newest_events(path: Path, count: int, users: Container[str] | None = None) -> list[RecordedEvent]:
-    """The last `count` readable events, oldest first; with `users`, only those about these users."""
-    events = read_events(path)
-    return list(deque((e for e in events if users is None or e.event.user in users), maxlen=count))
+def newest_events(path: Path, count: int) -> list[RecordedEvent]:
+    """The last `count` readable events, oldest first."""
+    return list(deque(read_events(path), maxlen=count))
 
 
 def log_end(path: Path) -> tuple[LogEnd, int | None] | None:
@@ -329,9 +328,14 @@ def changed_log(path: Path, known: tuple[int, str] | None) -> LogMismatch | None
     return None
 
 
-def verify_log(path: Path, generation: int | None = None, known: Iterable[KnownEnd] = ()) -> Verified:
+def verify_log(
+    path: Path,
+    generation: int | None = None,
+    known: Iterable[KnownEnd] = (),
+    seen: Callable[[RecordedEvent], object] = lambda _event: None,
+) -> Verified:
     """Look through the whole log. `generation` is the vault's: the log's last one must be the same. The log must contain every
-    `known` end.
+    `known` end. `seen` is called with each readable event.
 
     Raises FileProblemError when it cannot be read; a log that is not there has no events and, with a vault, a fault.
     """
@@ -346,6 +350,7 @@ def verify_log(path: Path, generation: int | None = None, known: Iterable[KnownE
             faults.append(item)
             continue
         count += 1
+        seen(item)
         head, first = item.sha256, first or item.event.at
         for each in wanted.pop(item.number, ()):
             if each.end.sha256 != item.sha256:
