@@ -73,7 +73,8 @@ class DiskWriter:
                 for folder in (home, home / FOLDER):
                     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as e:
-                raise FileProblemError(f"cannot create {home}: {e.strerror or e}", hint="nothing was changed") from e
+                hint = "fix that and run the same command again"
+                raise FileProblemError(f"cannot create {folder}: {e.strerror or e}", hint=hint) from e
             with locked(home / FOLDER / "lock", "install"), _jobs_locked(home):
                 finished = recover(home, journal=JOURNAL, folders=[*_profile_folders(home), *_folders_of_files(home)])
                 _sweep(home / REMOVED)

@@ -10,6 +10,7 @@ import pytest
 from provision.endpoint.apply import DiskWriter, DryRunWriter, ManagedScopeError, modes_of
 from provision.endpoint.plan import FileChange, InstallPlan
 from provision.endpoint.privileges import LinkedHomeError
+from provision.endpoint.state import FOLDER
 from provision.files import FileProblemError
 from provision.hermes.home import HermesFiles, HomeFiles
 
@@ -52,13 +53,16 @@ def test_a_link_out_of_the_users_folder_stops_the_install(tmp_path: Path, writer
         pass
 
 
-def test_a_home_that_cannot_be_made_changes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with (
-        pytest.raises(FileProblemError, match="cannot create"),
-        DiskWriter(tmp_path).opened(tmp_path / "file" / "home"),
-    ):
+@pytest.mark.parametrize("inside", ["", FOLDER])
+def test_a_home_that_cannot_be_made_is_named_and_not_called_unchanged(tmp_path: Path, inside: str) -> None:
+    """The folder above may be new, and `pull` has written down by then which feed it saw."""
+    broken = tmp_path / "home" / inside
+    broken.parent.mkdir(exist_ok=True)
+    broken.write_text("x")
+    with pytest.raises(FileProblemError) as caught, DiskWriter(tmp_path).opened(tmp_path / "home"):
         pass
+    assert caught.value.message.startswith(f"cannot create {broken}: ")
+    assert caught.value.hint == "fix that and run the same command again"
 
 
 def test_the_managed_scope_is_public_and_its_failure_named(tmp_path: Path) -> None:
