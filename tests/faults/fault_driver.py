@@ -4,7 +4,7 @@ Each case is a fork of this process in a copy of the same world: the n-th writin
 of a full or broken disk. Then the command runs again without a fault, and everything must be as if there had been none. Prints
 one JSON object.
 
-usage: LD_PRELOAD=shim.so driver.py FOLDER COUNT|kills|errors|all SEED [SCENARIO…]
+usage: LD_PRELOAD=shim.so driver.py FOLDER COUNT|kills|all|EIO,ENOSPC… SEED [SCENARIO…]
 `kills@2/3` are the kills of the second of three runs side by side, which take turns.
 """
 
@@ -218,14 +218,16 @@ def _difference(state: object, wanted: object) -> str:
 
 
 def chosen(calls: int, wanted: str, chance: random.Random) -> list[tuple[int, str, int, bool]]:
-    """The faults to try: `all`, all `kills`, all `errors`, `kills@2/3`, or so many of them, half of them kills."""
+    """The faults to try: `all`, all `kills`, all of some kinds, `kills@2/3`, or so many of them, half of them kills."""
     every = [(at, *kind) for kind in KINDS for at in range(1, calls + 1)]
     kills = every[:calls]
     if wanted.startswith("kills@"):
         part, parts = map(int, wanted.removeprefix("kills@").split("/"))
         return kills[part - 1 :: parts]
-    if whole := {"all": every, "kills": kills, "errors": every[calls:]}.get(wanted):
-        return whole
+    if kinds := {kind for kind, *_ in KINDS} & set(wanted.split(",")):
+        return [fault for fault in every if fault[1] in kinds]
+    if wanted in {"all", "kills"}:
+        return every if wanted == "all" else kills
     count = min(int(wanted), len(every))
     first = chance.sample(kills, min(len(kills), count // 2))
     return first + chance.sample(every[calls:], count - len(first))
