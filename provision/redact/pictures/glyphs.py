@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -29,6 +31,10 @@ _SPACE_POSSIBLE = 0.45
 _RULE_CONTRAST = 16
 _RULE_GAP = 8.0
 """So many per cent of a strip's rows may be above or below the end of a rule."""
+_RULE_EVEN = 0.5
+"""Of the contrast of its middle row: the least of a rule. A letter between two lines that touch it has less in the gaps."""
+_RULE_REACH = 0.25
+"""Of a strip's height: so far a rule goes on above or below the strip. A letter may be as high as its strip."""
 _WIDEST_RULE = 8
 """In columns, as all that follows: a wider one is a coloured ground."""
 _READ_AS_RULE = frozenset("|│Il1!][")
@@ -55,7 +61,7 @@ def read_strip(picture: Pixels, strip: Strip, models: OcrModels) -> list[Glyph]:
     ink = _ink(cut)
     step = cut.shape[1] / max(1, len(chances))
     placed = [(c, p, (at + 0.5) * step) for c, p, at in _decode(chances, models.alphabet)]
-    read = _true_spaces(_with_rules(placed, _rules(cut)), ink)
+    read = _true_spaces(_with_rules(placed, _rules(picture, strip, cut)), ink)
     return _glyphs(read, ink, strip, strip.height / _HEIGHT) if read else []
 
 
@@ -108,17 +114,30 @@ def _ink(cut: Pixels) -> NDArray[np.float64]:
     return columns
 
 
-def _rules(cut: Pixels) -> list[float]:
-    """Return the columns of upright rules: thin, and of one colour from top to bottom, as the borders of cells are."""
+def _rules(picture: Pixels, strip: Strip, cut: Pixels) -> list[float]:
+    """Return the columns of upright rules: thin, of one colour from top to bottom, and beyond, as the borders of cells are."""
     import numpy as np  # noqa: PLC0415
 
-    grey = cut.astype(np.int16).mean(axis=2)
-    contrast = np.abs(grey - np.median(grey))
-    inked = (np.percentile(contrast, _RULE_GAP, axis=0) > _RULE_CONTRAST).astype(np.int8)
+    parts = [part.astype(np.int16).mean(axis=2) for part in (cut, *_beyond(picture, strip))]
+    ground = np.median(np.concatenate(parts))  # a strip may have more ink than ground
+    contrast, *beyond = (np.abs(part - ground) for part in parts)
+    least = np.maximum(_RULE_CONTRAST, _RULE_EVEN * np.median(contrast, axis=0))
+    inked = (np.percentile(contrast, _RULE_GAP, axis=0) > least).astype(np.int8)
     edges = np.flatnonzero(np.diff(inked, prepend=0, append=0)).tolist()
     return [
-        (left + right) / 2 for left, right in zip(edges[::2], edges[1::2], strict=True) if right - left <= _WIDEST_RULE
+        (a + b) / 2
+        for a, b in zip(edges[::2], edges[1::2], strict=True)
+        if b - a <= _WIDEST_RULE and any((part[:, a:b].max(axis=1) > least[a:b].max()).all() for part in beyond)
     ]
+
+
+def _beyond(picture: Pixels, strip: Strip) -> Iterator[Pixels]:
+    """Yield the pixels above and below a strip, as far as a letter does not reach, where the picture has any."""
+    reach = strip.height * _RULE_REACH
+    for across in (-reach, strip.height):
+        x, y = strip.place(0, across)
+        if y >= 0 and y + reach <= len(picture):
+            yield replace(strip, x=x, y=y, height=reach).cut(picture, round(_HEIGHT * _RULE_REACH))
 
 
 def _with_rules(read: list[tuple[str, float, float]], rules: list[float]) -> list[tuple[str, float, float]]:

@@ -57,3 +57,21 @@ def test_an_upright_rule_is_a_character_of_its_own(said: str, rules: tuple[int, 
         picture[:, at - 1 : at + 1] = 170
     glyphs = read_strip(picture, Strip(5, 10, 0.0, 190, 40), OcrModels(None, Saying(said), ALPHABET))
     assert "".join(glyph.text for glyph in glyphs) == read
+
+
+@pytest.mark.parametrize("rows", [slice(10, 50), slice(2, 50), slice(10, 58)])
+def test_the_stem_of_a_letter_is_no_rule(rows: slice) -> None:
+    """It may be as high as its strip, and a letter of the line above or below may touch it with its soft edge."""
+    picture = np.full((60, 200, 3), 255, np.uint8)
+    picture[20:40, 10:180:7] = 0
+    picture[rows, 99:101] = 60
+    picture[:10, 99:101] = np.minimum(picture[:10, 99:101], 215)
+    glyphs = read_strip(picture, Strip(5, 10, 0.0, 190, 40), OcrModels(None, Saying("alb"), ALPHABET))
+    assert "".join(glyph.text for glyph in glyphs) == "alb"
+
+
+def test_the_ground_between_letters_that_fill_their_strip_is_no_rule() -> None:
+    picture = np.full((60, 200, 3), 255, np.uint8)
+    picture[10:50] = np.where(np.arange(200) % 8 < 5, 60, 255)[:, None]
+    glyphs = read_strip(picture, Strip(5, 10, 0.0, 190, 40), OcrModels(None, Saying("alb"), ALPHABET))
+    assert "".join(glyph.text for glyph in glyphs) == "alb"
