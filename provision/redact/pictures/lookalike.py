@@ -121,7 +121,7 @@ def _prefixes(text: str, folded: str, places: list[int], form: KeyForm) -> Itera
         for at, size in _almost(folded, spelling, errors):
             start = places[at]
             if not form.strong and (
-                _inside_word(text, start) or not _case_fits(text[start : places[at + size - 1] + 1], form)
+                _inside_word(text, start, form) or not _case_fits(text[start : places[at + size - 1] + 1], form)
             ):
                 continue
             body = places[at + size - 1] + 1
@@ -157,8 +157,10 @@ def _match_size(text: str, wanted: str, errors: int) -> int:
     return best if row[best] <= errors else 0
 
 
-def _inside_word(text: str, start: int) -> bool:
-    return start > 0 and (text[start - 1].isalnum() or text[start - 1] in "-_/")
+def _inside_word(text: str, start: int, form: KeyForm) -> bool:
+    if not start or (form.capitals and text[start - 1].islower()):  # a space between a word and capitals was lost
+        return False
+    return text[start - 1].isalnum() or text[start - 1] in "-_/"
 
 
 def _case_fits(read: str, form: KeyForm) -> bool:

@@ -54,6 +54,13 @@ def test_other_kinds_of_keys_are_known_by_their_prefixes(key: str) -> None:
     assert (hit.start, hit.end) == (6, 6 + len(key))
 
 
+def test_a_key_of_capitals_is_found_after_a_word_without_the_space_between() -> None:
+    key = "AK" + "IA2J5XQWZ7TNB4RKVY"
+    [hit] = find_keys(f"mykeyis{key}, please")
+    assert (hit.start, hit.end) == (7, 7 + len(key))
+    assert find_keys(f"MYKEYIS{key}") == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
