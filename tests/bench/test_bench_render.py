@@ -81,6 +81,8 @@ def test_full_render_is_near_the_floor_and_an_unchanged_one_far_below(
 
 def _workspace(folder: Path, users: int) -> dict[str, str]:
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PROVISION_CONFIG_DIR": str(folder / "config")}
+    if "PYTHONPATH" in os.environ:  # a checkout beside the installed one
+        environ["PYTHONPATH"] = os.environ["PYTHONPATH"]
 
     def run(*arguments: str, data: str = "") -> None:
         subprocess.run(
