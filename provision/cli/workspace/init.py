@@ -109,13 +109,15 @@ def init(
     choice = RecoveryChoice(recovery_to, recovery_age, recovery_key, no_recovery)
     files = _examples()
     folders = {os.path.dirname(name) for name in files} - {""}  # noqa: PTH120
-    if folder.is_dir() and recover(folder, journal=_JOURNAL, folders=folders):
+    # what is staged in a whole workspace belongs to another command's change, which may be running
+    ours = os.path.lexists(folder / _JOURNAL) or not os.path.lexists(folder / "keys.vault")
+    if folder.is_dir() and ours and recover(folder, journal=_JOURNAL, folders=folders):
         run.say("finished an interrupted init")
         _finish(run, folder, folders, choice)
         return
     names = [*files, "provision.toml", "allowed_signers", "keys.vault", LOG_NAME]
     if present := [name for name in names if os.path.lexists(folder / name)]:
-        complete = len(present) == len(names) and not (folder / "trust").exists()
+        complete = len(present) == len(names) and not any((folder / "trust").glob("*.json"))
         upgrade = (
             f"provision --workspace {shell_path(folder)} operators upgrade {' '.join(map(shell_word, choice.words()))}"
         )

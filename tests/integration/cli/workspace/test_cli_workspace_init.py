@@ -89,6 +89,17 @@ def test_what_a_killed_init_staged_is_removed_by_the_next(tmp_path: Path, monkey
     assert {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*") if path.is_dir()} == {"0o755"}
 
 
+def test_what_another_command_staged_in_a_workspace_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of the vault that runs at this moment, or that was killed behind its commit, would lose its new vault."""
+    monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
+    words = ["init", str(tmp_path / "ws")]
+    assert run(words) == 0
+    staged = tmp_path / "ws" / f".keys.vault.change-0123456789abcdef{STAGED_SUFFIX}"
+    staged.write_text("the next vault")
+    assert run(words) == 1
+    assert staged.read_text() == "the next vault"
+
+
 def test_an_interrupted_init_goes_on_to_the_recovery_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
