@@ -111,6 +111,7 @@ def set_threshold(act: OperatorAct, count: int) -> None:
 
 def upgrade(act: OperatorAct, name: str, recovery: RecoveryPublic | None) -> None:
     """Make list 1-1 of a workspace out of its `allowed_signers`, or set the recovery of a list that has none."""
+    require_no_recovery(act, recovery=recovery is not None)
     vault = act.vault_act.vault
     own_recipients = {identity.recipient for identity in act.identities}
     for at, text in enumerate(vault.operators, 1):
@@ -119,11 +120,6 @@ def upgrade(act: OperatorAct, name: str, recovery: RecoveryPublic | None) -> Non
             vault.name_operator(text, name if parsed.text in own_recipients else f"operator-{at}")
     halves = [] if recovery is None else [{"name": RECOVERY_NAME, "key": recovery.key}]
     if act.trusted.trust is not None:
-        if act.trusted.trust.recovery or recovery is None:
-            raise KnownOperatorError(
-                f"the workspace has trust list {act.trusted.trust.number} already",
-                hint="nothing to upgrade; see `provision operators list`",
-            )
         act.follow(recovery=halves)
     else:
         own = public_line(act.key.public_key())
@@ -134,6 +130,16 @@ def upgrade(act: OperatorAct, name: str, recovery: RecoveryPublic | None) -> Non
         vault.set_recovery([f"{recovery.recipient} {RECOVERY_NAME}"])
         act.record("recovery key set", recipient=recovery.recipient)
     act.seal()
+
+
+def require_no_recovery(act: OperatorAct, *, recovery: bool) -> None:
+    """Raise KnownOperatorError if a list is there that needs no `upgrade`: before a page is written that would open nothing."""
+    trust = act.trusted.trust
+    if trust is not None and (trust.recovery or not recovery):
+        raise KnownOperatorError(
+            f"the workspace has trust list {trust.number} already",
+            hint="nothing to upgrade; see `provision operators list`",
+        )
 
 
 def recover(

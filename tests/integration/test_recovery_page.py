@@ -40,3 +40,17 @@ def test_another_file_is_not_replaced(workspace: Path, tmp_path: Path, content: 
     assert run(["operators", "upgrade", "--recovery-to", str(page)]) == 2
     assert page.read_text() == content
     assert not (workspace / "trust").exists()
+
+
+def test_no_page_is_written_for_a_workspace_that_has_a_recovery_key(
+    workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be printed and kept, and open nothing."""
+    page, other = tmp_path / "page", tmp_path / "other"
+    assert run(["operators", "upgrade", "--name", "op", "--recovery-to", str(page)]) == 0
+    for again in (page, other):
+        capsys.readouterr()
+        assert run(["operators", "upgrade", "--name", "op", "--recovery-to", str(again)]) == 1
+        assert "the workspace has trust list 1-1 already" in capsys.readouterr().err
+    assert not other.exists()
+    assert run(["recovery", "test", str(page)]) == 0

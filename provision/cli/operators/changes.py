@@ -218,6 +218,7 @@ def upgrade(
     """
     from provision.cli.operators.recovery_output import RecoveryChoice, new_recovery
     from provision.cli.operators.session import act_of_operator, own_name, valid_name
+    from provision.operators.acts import require_no_recovery
     from provision.operators.acts import upgrade as upgrade_workspace
 
     run: Run = ctx.obj
@@ -225,6 +226,7 @@ def upgrade(
     workspace = run.open_workspace()
     called = valid_name(name or own_name(workspace))
     with act_of_operator(run, "operators upgrade", dry_run=dry_run, workspace=workspace) as act:
+        require_no_recovery(act, recovery=not choice.none)
         _, public = new_recovery(run, choice, act, dry_run=dry_run)
         upgrade_workspace(act, called, public)
     if dry_run:
