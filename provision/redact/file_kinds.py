@@ -128,7 +128,7 @@ def redact_as(kind: FileKind, source: BinaryIO, target: BinaryIO, file: str, ses
     """Redact a file as a kind. Raises CannotExamineError if the kind cannot be read here."""
     redactor_for(kind)(source, target, file, session)
     if kind in PICTURED:
-        session.note_without_stand_ins(file)
+        session.note_uncovered(file, "in videos" if kind is FileKind.VIDEO else "where it was misread")
 
 
 def redactor_for(kind: FileKind) -> RedactFile:

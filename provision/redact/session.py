@@ -66,11 +66,11 @@ class Session:
         if self.also:
             self.notes.add(Masked(file, where, RULE + found.kind, self.also.stand_in(found)))
 
-    def note_without_stand_ins(self, file: str) -> None:
-        """Ask for a review of a picture or a video: nothing but secrets is looked for in it."""
+    def note_uncovered(self, file: str, where_not: str) -> None:
+        """Ask for a review of a picture or a video: names and addresses may be in it."""
         if self.also:
             kinds = ",".join(sorted(self.also.kinds))
-            self.notes.unsure.append(Remark(file, "", f"--also {kinds} is not covered in pictures", "check it by eye"))
+            self.notes.unsure.append(Remark(file, "", f"--also {kinds} is not covered {where_not}", "check it by eye"))
 
     def masked_value(self, file: str, where: str, rule: str, value: str) -> str:
         """Return and note the mask of a value that its format marks as secret. A mask of an earlier run is returned unchanged."""

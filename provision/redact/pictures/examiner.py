@@ -19,16 +19,21 @@ from provision.redact.pictures.reading import has_unread_word, read_text, readin
 from provision.redact.pictures.sightings import (
     NOT_READ,
     KeySighting,
+    LinePart,
     find_doubts,
     find_sightings,
     merge_sightings,
     name_owner,
 )
 from provision.redact.pictures.skew import Turn, turn_of
+from provision.redact.stand_ins import RULE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from provision.detect.detector import Detector
     from provision.redact.pictures.strips import Pixels, Strip
+    from provision.redact.stand_ins import Found, StandIns
 
 MOST_ROUNDS = 5
 SHORT = "a key here is shorter than usual: the rest may be elsewhere"
@@ -54,6 +59,8 @@ class Examination:
     doubts: list[Area] = field(default_factory=list)
     unread: list[Area] = field(default_factory=list)
     """Areas that are covered because they could not be read well; only of a strict examiner."""
+    named: list[tuple[Found, list[Area]]] = field(default_factory=list)
+    """Names and addresses that are covered beside keys."""
     read: dict[Strip, list[Glyph]] = field(default_factory=dict)
     """What the first reading found in each strip."""
     words: int = 0
@@ -95,13 +102,21 @@ def bounds_of(area: Area) -> Bounds:
 
 
 class Examiner:
-    """Reads pictures with one set of rules; a strict one covers what needs a review.
+    """Reads pictures with one set of rules; a strict one covers what needs a review. `also`: what is covered beside keys.
 
     Raises PicturesUnavailableError when the models are not installed.
     """
 
-    def __init__(self, detector: Detector, forms: tuple[KeyForm, ...] = KEY_FORMS, *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        forms: tuple[KeyForm, ...] = KEY_FORMS,
+        *,
+        strict: bool = False,
+        also: StandIns | None = None,
+    ) -> None:
         self._models = load_models()
+        self._also = also
         self._strict = strict
         self._detector = detector
         self._misread = MisreadKeys(detector.known) if detector.known else None
@@ -120,16 +135,19 @@ class Examiner:
         """Find and cover keys in `picture`, in place. `known_lines` is text that is known without reading, placed in pixels."""
         result, known = Examination(plain=_one_colour(picture)), Examination()
         if known_lines:
+            self._find_named(picture, known_lines, known)
             self._cover(picture, self.find(known_lines), known)
         turn = turn_of(picture)
         level = turn.straighten(picture) if turn else picture
         read = read_text(level, self._models)
+        self._find_named(level, lines_of(list(read.values())), result, read)
         self._settle(level, read, set(read), result)
         if turn:
             _turn_back(result, turn)
-            cover_areas(picture, result.areas)
-        result.areas = known.areas + result.areas
         result.sightings = known.sightings + result.sightings
+        result.named = known.named + result.named
+        result.areas = known.areas + result.areas + [area for _, areas in result.named for area in areas]
+        cover_areas(picture, result.areas)
         return result
 
     def examine_again(self, picture: Pixels, before: Pixels, known: Examination, bands: list[Band]) -> Examination:
@@ -202,6 +220,15 @@ class Examiner:
         result.areas += areas
         result.sightings += sightings
 
+    def _find_named(
+        self, picture: Pixels, lines: list[TextLine], result: Examination, strips: Iterable[Strip] = ()
+    ) -> None:
+        """Find names and addresses in lines that were read. They are covered after keys: covers are not the ground of a line."""
+        for line in lines:
+            for found in self._also.find(line.text) if self._also else ():
+                part = LinePart(line, found.start, found.end)
+                result.named.append((found, areas_of(part, RULE + found.kind, picture, strips)))
+
 
 def _with_covers(glyphs: list[Glyph], strip: Strip, sightings: list[KeySighting]) -> list[Glyph]:
     """Return what was read in a strip with a mark where keys were covered: a name before it has its value."""
@@ -219,6 +246,7 @@ def _with_covers(glyphs: list[Glyph], strip: Strip, sightings: list[KeySighting]
 def _turn_back(result: Examination, turn: Turn) -> None:
     """Place what was found in a straightened picture where it is in the picture."""
     result.areas = [turn.area(area) for area in result.areas]
+    result.named = [(found, [turn.area(area) for area in areas]) for found, areas in result.named]
     result.doubts = [turn.area(area) for area in result.doubts]
     result.unread = [turn.area(area) for area in result.unread]
     result.sightings = [turn.sighting(sighting) for sighting in result.sightings]
@@ -269,7 +297,7 @@ def _worth_rereading(glyphs: list[Glyph]) -> bool:
     return longest >= _LONG_WORD or any(g.certainty < _CERTAIN for g in glyphs)
 
 
-def examiner_of(detector: Detector, *, strict: bool = False) -> Examiner:
+def examiner_of(detector: Detector, *, strict: bool = False, also: StandIns | None = None) -> Examiner:
     """Return an examiner that also knows the prefixes and lengths of the detector's known keys."""
     known = detector.known
-    return Examiner(detector, key_forms_of(known.shapes if known else ()), strict=strict)
+    return Examiner(detector, key_forms_of(known.shapes if known else ()), strict=strict, also=also)

@@ -25,7 +25,7 @@ def redact_picture(source: BinaryIO, target: BinaryIO, file: str, session: Sessi
     """Cover the keys in a PNG, JPEG, WebP, GIF, TIFF, BMP or AVIF. Raises CannotExamineError."""
     data = _bounded(source)
     coded = decode_picture(data)
-    examiner = examiner_of(session.detector, strict=session.options.strict)
+    examiner = examiner_of(session.detector, strict=session.options.strict, also=session.also)
     if coded.extra_pictures:
         session.notes.left_out.append(Remark(file, "", "another picture in the file (a preview)"))
     frames: list[Examination] = []
@@ -52,7 +52,7 @@ def redact_pdf(source: BinaryIO, target: BinaryIO, file: str, session: Session) 
     """Cover the keys in a PDF, whose pages become pictures. Raises CannotExamineError."""
     data = _bounded(source)
     pages = PdfPages(data)
-    examiner = examiner_of(session.detector, strict=session.options.strict)
+    examiner = examiner_of(session.detector, strict=session.options.strict, also=session.also)
     for number, (pixels, lines, size) in enumerate(pages, 1):
         shown = pixels.copy()
         examined = examiner.examine(shown, lines)
@@ -82,6 +82,9 @@ def note_examination(examined: Examination, file: str, where: str, session: Sess
         session.notes.add(
             Masked(file, place, sighting.rule, session.masker.tag(sighting.key or sighting.text), sighting.owner)
         )
+    for found, areas in examined.named:
+        left, top, _, _ = bounds_of(areas[0])
+        session.note_stand_in(file, f"{where + ', ' if where else ''}x {left}, y {top}", found)
     for area in examined.unread:
         left, top, _, _ = bounds_of(area)
         session.notes.add(Masked(file, f"{where + ', ' if where else ''}x {left}, y {top}", area.rule, ""))
