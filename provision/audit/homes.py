@@ -20,7 +20,6 @@ from provision.detect.shapes import mask_secrets
 from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.facts import names as facts
-from provision.hermes.routing.environment_hazards import UNREADABLE
 from provision.shell import shell_path
 from provision.windows_acl import on_windows, other_accounts
 
@@ -73,6 +72,7 @@ def audit_home(root: Path, context: HomeContext) -> HomeReport:
     """Check the home at `root` and every Hermes profile in it. Does not raise for any content of the home."""
     from provision.endpoint.machine_hermes import hermes_on_machine  # noqa: PLC0415  as below
     from provision.endpoint.status import home_status  # noqa: PLC0415  a third of the start-up time, and most audits find no home
+    from provision.hermes.routing.environment_hazards import UNREADABLE  # noqa: PLC0415  as before
 
     homes, routes, unread = [], [], []
     found: list[Finding] = []
@@ -99,7 +99,7 @@ def audit_home(root: Path, context: HomeContext) -> HomeReport:
         if name is None or (seen.home / facts.CONFIG_NAME).exists():
             routes.append(_route(seen, context.known))
             unread += [Unread(hazard.where, hazard.why) for hazard in seen.route.hazards if hazard.id == UNREADABLE]
-            found += _hazards(seen, context)
+            found += _hazards(seen, context, UNREADABLE)
         found += _drift(seen, context)
     found += [f for home in homes for f in mode_findings(home.path, context.name)]
     return HomeReport(tuple(homes), tuple(routes), tuple(_distinct(found)), tuple(dict.fromkeys(unread)))
@@ -149,9 +149,10 @@ def _route(seen: HomeStatus, known: KnownKeys | None) -> HomeRoute:
     )
 
 
-def _hazards(seen: HomeStatus, context: HomeContext) -> Iterator[Finding]:
+def _hazards(seen: HomeStatus, context: HomeContext, listed: str) -> Iterator[Finding]:
+    """The hazards of a route, without those with the id `listed`, which are listed as not read instead."""
     for hazard in seen.route.hazards:
-        if hazard.severity in _SEVERITY and hazard.id != UNREADABLE:  # listed as not read instead
+        if hazard.severity in _SEVERITY and hazard.id != listed:
             place = hazard_location(hazard.where, seen.home)
             severity = FindingSeverity.HIGH if hazard.id == "desktop-token" else _SEVERITY[hazard.severity]
             yield home_finding(f"route-{hazard.id}", severity, place, hazard.why, hazard.cure, context.name)

@@ -17,12 +17,13 @@ from provision.fleet.desired import Platform
 from provision.fleet.names import HOME_VARIABLE, HOME_VARIABLES
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.memory import MEMORY_FILES
-from provision.hermes.home_extras import HomeExtras, read_extras
-from provision.hermes.session_store import SessionChoice, read_session_choices
 from provision.windows_acl import on_windows, other_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from provision.hermes.home_extras import HomeExtras
+    from provision.hermes.session_store import SessionChoice
 
 MAX_FILE_BYTES = 8 << 20
 """Larger files are not read; no real config.yaml, .env or auth.json is this large."""
@@ -227,6 +228,9 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _read_folder(folder: Path) -> HomeFiles:
+    from provision.hermes.home_extras import read_extras  # noqa: PLC0415  most commands only ask where the home is
+    from provision.hermes.session_store import read_session_choices  # noqa: PLC0415  as before
+
     unreadable: dict[str, str] = {}
 
     def read(name: str) -> bytes | None:
