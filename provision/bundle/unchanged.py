@@ -24,7 +24,7 @@ from provision.detect.engines.kept import keep, read_kept
 from provision.fleet.config_folder import config_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _NOT_READ = frozenset({".git", "receipts"})
 """Folders of a workspace that `render` does not read, except for recipients; a test watches what it opens."""
@@ -91,19 +91,20 @@ class LastRender:
         chain: bytes,
         read: Iterable[Path],
         written: Iterable[Path],
+        sound: Callable[[], bool],
         since: float,
         until: float,
     ) -> None:
         """Note a run that left every user a current bundle: `contents` has the digest of each, `chain` are the trust lists.
 
-        `read`: further files that it read. `written`: those that it wrote, and checked after that. If any other file differs from
-        the one before the run, nothing is noted.
+        `read`: further files that it read. `written`: those that it wrote, and `sound` looks at again. If any other file differs
+        from the one before the run, nothing is noted.
         """
         before, after = self._before, self._files(self._dist, self._elsewhere)
         if before is None or after is None or not {str(path) for path in read} <= after.keys():
             return
         different = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-        if set(map(os.path.realpath, different)) <= set(map(os.path.realpath, written)):
+        if set(map(os.path.realpath, different)) <= set(map(os.path.realpath, written)) and sound():
             whole = {**contents, _CHAIN: hashlib.sha256(chain).digest()} if chain else contents
             note = _Note(
                 self._digest(after), self._elsewhere, str(self._dist), _content(whole), len(contents), since, until

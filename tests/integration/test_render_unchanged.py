@@ -229,7 +229,15 @@ def test_nothing_is_noted_when_a_file_changes_while_it_may_be_read(
         _append(desk.ws / (before or "other.txt"), "\n")
         last.begin(desk.ws / "dist", [desk.ws / "inventory.yaml"])
         _append(desk.ws / (during or "dist/other.txt"), "\n")
-        last.finish(_bundles(desk.ws / "dist"), chain=b"", read=(), written=(), since=0, until=time.time() + 60)
+        last.finish(
+            _bundles(desk.ws / "dist"),
+            chain=b"",
+            read=(),
+            written=(),
+            sound=lambda: True,
+            since=0,
+            until=time.time() + 60,
+        )
     assert desk.known() == known
 
 

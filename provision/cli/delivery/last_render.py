@@ -34,15 +34,20 @@ def note_unchanged(
     """Note what this run found, if a run with the same files would find the same and say nothing else."""
     common, chain = ready.options.common, ready.trusted.chain
     own_keys = workspace.settings.key_command or load_workspace(workspace.root).settings != workspace.settings
-    waiting = read_recipients_approval(workspace) != recipients_now(ready.everyone)
-    if own_keys or waiting or len(current) != len(ready.everyone) or read_newest_vault(workspace.vault)[1]:
+    if own_keys or len(current) != len(ready.everyone):
         return
+
+    def sound() -> bool:
+        approved = read_recipients_approval(workspace) == recipients_now(ready.everyone)
+        return approved and not read_newest_vault(workspace.vault)[1]
+
     due = min((expires for _, expires in current.values()), default=0) - common.bundle_days * 86400 * RENEW_BELOW
     last.finish(
         {user: content for user, (content, _) in current.items()},
         chain=chain_tar(chain) if chain else b"",
         read=ready.recipient_files,
         written=(log_path(workspace.vault), recipients_approval_path(workspace)),
+        sound=sound,
         since=common.now.timestamp(),
         until=min(due, ready.steady_until),
     )
