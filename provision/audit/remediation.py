@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HERMES_BACKUP = re.compile(r"hermes-backup-[^/]*\.zip")
 """The archives that `hermes backup` writes into the user's folder."""
 
+_LEVELDB = re.compile(r"(?:block \d+, (?:key|value)|record at byte \d+)$")
 _FIX = "`provision audit --fix`"
 _WHAT_THEN = {
     LocationKind.ENV: "run `chmod 600 {file}`, or {fix}",
@@ -52,7 +53,9 @@ def remediation_for(leak: Leak, exposed: Readers, verdict: str | None, layout: M
     first = _first(leak, exposed, verdict)
     path = os.path.abspath(leak.raw.place.path)  # noqa: PTH100  resolve() would follow links
     then = _WHAT_THEN.get(leak.location_kind, "{fix} masks it").format(fix=_FIX, file=shell_path(path))
-    if leak.location_kind in COPIES and layout is not None and not is_masked_by_fix(leak.location_kind, path, layout):
+    if is_never_rewritten(leak):
+        then = "delete the file, or rebuild it: its format cannot be rewritten"
+    elif leak.location_kind in COPIES and layout is not None and not is_masked_by_fix(leak.location_kind, path, layout):
         then = f"mask it (`provision redact --in-place {shell_path(path)}`), or delete the file"
     elif (
         leak.location_kind in COPIES
@@ -64,6 +67,11 @@ def remediation_for(leak: Leak, exposed: Readers, verdict: str | None, layout: M
     if leak.location_kind is LocationKind.ENV and _stale(leak):
         then = "the endpoint has an older key than the vault: install the newest bundle (`provision pull` or `deploy`)"
     return f"{first}; then {then}" if first else then
+
+
+def is_never_rewritten(leak: Leak) -> bool:
+    """Whether the leak is in a table or log of LevelDB, which neither `--fix` nor `redact` rewrites."""
+    return bool(_LEVELDB.search(leak.raw.place.where or ""))
 
 
 def _stale(leak: Leak) -> bool:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from provision.containers.blob import ReadLimits
 
 
+REBUILD = "delete it, or rebuild it"
+"""The cure for a container with a secret whose format cannot be rewritten."""
 LEFT_OUT = b"[REDACTED:not-read]"
 """What a container in base64 becomes that cannot be read."""
 
@@ -138,9 +140,7 @@ class Rewriter:
             files.close()
         changed = self._settle(unread, where, changed=changed)
         if changed and kind not in REWRITTEN:
-            raise HeldSecretError(
-                f"a secret is in it, and a {kind} cannot be rewritten", hint="delete it, or rebuild it"
-            )
+            raise HeldSecretError(f"a secret is in it, and a {kind} cannot be rewritten", hint=REBUILD)
         if not changed:
             _copy_again(source, target, begun)
         if kind in RAW_TOO:

@@ -12,10 +12,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.containers.blob import LINK_TARGET, OWN_NAME
+from provision.containers.rewrite import REBUILD
 from provision.shell import shell_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from provision.detect.known_key import KnownKey
@@ -158,7 +159,8 @@ def answer_checklist(
         )
         for u in unread
     ]
-    shown = [(_exposed(s, commands.mask), s.shown_in) for s in exposed]
+    refused = {u.file for u in unread if u.cure == REBUILD}
+    shown = [(_exposed(s, commands.mask, refused), s.shown_in) for s in exposed]
     hidden = [
         _item(number, [*(e for e, shown_in in shown if kind in (None, shown_in)), *doubts])
         for number, kind in enumerate((None, ShownIn.ENV, ShownIn.CONFIG), 1)
@@ -174,13 +176,13 @@ def _item(number: int, evidence: Iterable[Evidence]) -> ChecklistItem:
     return ChecklistItem(number, TITLES[number - 1], verdict, found)
 
 
-def _exposed(secret: ExposedSecret, mask: str) -> Evidence:
+def _exposed(secret: ExposedSecret, mask: str, refused: Container[str]) -> Evidence:
     whose = f"the {secret.known.stage} key of {secret.known.user}" if secret.known else f"a secret ({secret.rule})"
     if not secret.sure:
         message, verdict = f"possibly {whose}", ChecklistAnswer.CANNOT_TELL
     else:
         message, verdict = f"{whose} can be read", ChecklistAnswer.FAIL
-    cure, remedy = _hiding(secret, mask)
+    cure, remedy = (REBUILD, None) if secret.file in refused else _hiding(secret, mask)
     return Evidence(secret.file, secret.where, message, cure, verdict, remedy, secret.pictured)
 
 

@@ -72,7 +72,7 @@ def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None 
     if target.exists() and not target.is_file():
         _write_into(path, target, session, kind)
         return
-    with open_regular_file(path) as source, _staged(target) as (file, staged):
+    with session.notes.if_written(), open_regular_file(path) as source, _staged(target) as (file, staged):
         redact_open(source, file, str(path), session, kind)
         note_attributes(source.fileno(), str(path), session)
         _finish(file, staged, target, stat.S_IMODE(os.fstat(source.fileno()).st_mode))
@@ -80,7 +80,7 @@ def redact_to(path: Path, target: Path, session: Session, kind: FileKind | None 
 
 def _write_into(path: Path, target: Path, session: Session, kind: FileKind | None) -> None:
     """Write the result only once it is complete."""
-    with open_regular_file(path) as source, spooled_file() as result:
+    with session.notes.if_written(), open_regular_file(path) as source, spooled_file() as result:
         redact_open(source, result, str(path), session, kind)
         note_attributes(source.fileno(), str(path), session)
         result.seek(0)
@@ -97,7 +97,7 @@ def redact_in_place(path: Path, session: Session, kind: FileKind | None = None) 
     A symbolic link stays a link: its target is replaced. Hard links keep the old content; a remark says so.
     """
     path = path.resolve()
-    with open_regular_file(path) as source, _staged(path) as (file, staged):
+    with session.notes.if_written(), open_regular_file(path) as source, _staged(path) as (file, staged):
         status = os.fstat(source.fileno())
         redact_open(source, file, str(path), session, kind)
         file.flush()

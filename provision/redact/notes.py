@@ -6,11 +6,12 @@ Counts are complete. Places are kept up to a limit, so that a log with a million
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MOST_PLACES = 10_000
 
@@ -58,6 +59,17 @@ class Notes:
         self.counts[masked.rule] += 1
         if len(self.places) < MOST_PLACES:
             self.places.append(masked)
+
+    @contextmanager
+    def if_written(self) -> Iterator[None]:
+        """Take back the masks of a result that is refused: they are in no file."""
+        counts, places = self.counts.copy(), len(self.places)
+        try:
+            yield
+        except Exception:
+            self.counts = counts
+            del self.places[places:]
+            raise
 
     @property
     def total(self) -> int:

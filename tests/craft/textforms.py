@@ -202,6 +202,47 @@ def joined(key: str) -> Iterator[tuple[str, str, list[str]]]:
     yield "javascript template", f"const k = `${{'{half}'}}{rest}`;\n", [half, rest]
 
 
+def apart(key: str) -> Iterator[tuple[str, str, list[str]]]:
+    """The key in two parts with something between them, on one line or in the next ones."""
+    half, rest = key[: len(key) * 3 // 5], key[len(key) * 3 // 5 :]
+    for name, form in {
+        "cells": "| ada | {} | {} |\n",
+        "cells of CSV": "name,first half,second half\nada,{},{}\n",
+        "tags": "<text><tspan>{}</tspan><tspan x='0' dy='1em'>{}</tspan></text>\n",
+        "runs of Word": "<w:r><w:t>{}</w:t></w:r><w:r><w:rPr/><w:t>{}</w:t></w:r>",
+        "breaks": "<td>{}<br/>{}</td>\n",
+        "CDATA": "<k><![CDATA[{}]]><![CDATA[{}]]></k>\n",
+        "operators of PDF": "BT ({}) Tj ({}) Tj ET\n",
+        "literals of Objective-C": 'NSString *k = @"{}" @"{}";\n',
+        "literals of OCaml": 'let k = "{}" ^ "{}"\n',
+        "literals of Fortran": "k = '{}' // '{}'\n",
+        "interpolation of HCL": 'k = "${{"{}"}}${{"{}"}}"\n',
+        "format": 'k = "%s%s" % ("{}", "{}")\n',
+        "macros of Jira": "{{noformat}}{}{{noformat}}{{noformat}}{}{{noformat}}\n",
+        "no-break space": "{}\u00a0{}\n",
+        "bold in a chat": '{{"text": ["{}", {{"type": "bold", "text": "{}"}}]}}\n',
+        "variables": "A={}; B={}; export K=$A$B\n",
+        "caret sequences": "^[[32m {}^[[0m{}\n",
+        "cursor sequences": "\x1b[?25l {}\x1b[K\x1b[?25h{}\n",
+    }.items():
+        yield f"apart: {name}", form.format(half, rest), [half, rest]
+    for name, form in {
+        "server-sent events": 'data: {{"delta":"{}"}}\n\ndata: {{"delta":"{}"}}\n\n',
+        "lines of JSON": '{{"t":"{}"}}\n{{"t":"{}"}}\n',
+        "arrow": "{}↩\n{}\n",
+        "arrow in the next line": "{}\n↳{}\n",
+        "break of vim": "{}\n+++ {}\n",
+        "runner's plus": "2026-06-12T10:00:01.1Z 00O k={}\n2026-06-12T10:00:01.1Z 00O+{}\n",
+        "diff of pytest": "E         '{}'\nE         '{}'\n",
+        "blame": 'a1b2c3d4 (Ada 2026-06-12 2)   "{}"\na1b2c3d4 (Ada 2026-06-12 3)   "{}")\n',
+        "format=flowed": "> the key is {} \n> {} thanks\n",
+        "chunks": '6\r\n{{"k":"{}\r\n17\r\n{}"}}\r\n0\r\n',
+        "word break": "<td>{}<wbr>\n{}</td>\n",
+        "chat": "12.06.26, 10:00 - Ada: {}\n12.06.26, 10:01 - Ada: and {}\n",
+    }.items():
+        yield f"apart, in lines: {name}", form.format(half, rest), [half, rest]
+
+
 def _spaced(data: bytes, form: str, between: str) -> str:
     return between.join(form.format(byte) for byte in data)
 
@@ -476,7 +517,7 @@ def encodings(key: str) -> Iterator[tuple[str, bytes, list[str], int]]:
 
 def text_forms(key: str) -> Iterator[TextForm]:
     """Every form."""
-    for family in (prefixed, columns, joined):
+    for family in (prefixed, columns, joined, apart):
         for name, text, pieces in family(key):
             parts = tuple(piece.removeprefix("sk-aisa-").encode() for piece in pieces)
             yield TextForm(name, text.encode(), parts)

@@ -18,7 +18,7 @@ from provision.audit.fix.homes import fix_home
 from provision.audit.fix.mask import LARGEST_BYTES, mask_content
 from provision.audit.homes import SECRET_FILES
 from provision.audit.locations import COPIES, LocationKind
-from provision.audit.remediation import is_masked_by_fix
+from provision.audit.remediation import is_masked_by_fix, is_never_rewritten
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 from provision.shell import shell_path
@@ -92,6 +92,8 @@ def _masked(path: Path, leaks: list[Leak], seen: RawAudit) -> FixChange | NotFix
     if where not in COPIES and not (where is LocationKind.FILE and in_home and path.suffix in _NOTES):
         return NotFixed(str(path), _LEFT.get(where, "remove it by hand"))
     if where in COPIES and not is_masked_by_fix(where, str(path), seen.context.layout):
+        if any(map(is_never_rewritten, leaks)):
+            return NotFixed(str(path), "its format cannot be rewritten: delete it, or rebuild it")
         mask = f"`provision redact --in-place {shell_path(path)}`"
         return NotFixed(str(path), f"it does not belong to Hermes: mask it with {mask}, or delete it")
     if path.is_symlink():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from provision.detect.engines.needles import NeedleKind
 from provision.detect.engines.patterns import compiled
 from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
+from provision.detect.views.apart import halves_on_a_line, rest_apart
 from provision.detect.views.split_keys import (
     KEY_RUN,
     begins_other_text,
@@ -104,7 +105,13 @@ def chains(data: bytes, hits: Hits, prefixes: Container[int]) -> Iterator[Chain]
     others = frozenset(key_start(data, place) for place in places)
     done = -1
     for place in sorted(set(places)):
-        if place < done or inside_word(data, place):
+        if place < done:
+            continue
+        ranges, is_open = rest_apart(data, place, others)
+        if len(ranges) > 1 or is_open:
+            at_end = data[ranges[0][1] : ranges[0][1] + 2].strip(b"\r")[:1] in {b"\n", b""}
+            yield Chain(ranges, "wrapped" if at_end else "apart", is_open)
+        if inside_word(data, place):
             continue
         start, end = key_start(data, place), row_end(data, place, _KEY_BYTES)
         done = end
@@ -121,6 +128,8 @@ def chains(data: bytes, hits: Hits, prefixes: Container[int]) -> Iterator[Chain]
 
 def bare_chains(data: bytes, begin: int, longest: int) -> Iterator[Chain]:
     """Yield the chains of pieces from `begin` on that may be known keys without a prefix, of at most `longest` characters."""
+    for ranges in halves_on_a_line(data, begin, longest):
+        yield Chain(ranges, "apart", open=False, bare=True)
     done = -1
     for piece in _LITERAL.finditer(data, begin):
         if piece.start() >= done and piece.end() - piece.start() < longest:

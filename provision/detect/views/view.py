@@ -82,7 +82,8 @@ class Pieces:
         while index < len(self.ranges) and self._starts[index] < last:
             start, end = self.ranges[index]
             offset = self._starts[index]
-            spans.append((start + max(first - offset, 0), min(start + last - offset, end)))
+            if start < end:
+                spans.append((start + max(first - offset, 0), min(start + last - offset, end)))
             index += 1
         return tuple(spans)
 

@@ -12,6 +12,7 @@ from provision.audit.locations import LocationKind
 from provision.audit.remediation import remediation_for
 
 FIX = "`provision audit --fix` masks it"
+REBUILD = "delete the file, or rebuild it: its format cannot be rewritten"
 LEAKED = f"run `provision rotate leaked {known_key().fingerprint}`"
 
 
@@ -39,6 +40,8 @@ def leak(
             f"find out whose it is; revoke it in the console (API Keys) unless it is needed; then {FIX}",
         ),
         (leak(LocationKind.BACKUP, where="a.zip!x"), Readers.OWNER, None, f"{FIX} inside the archive"),
+        (leak(LocationKind.LOG, where="000003.log: record at byte 7"), Readers.OWNER, None, REBUILD),
+        (leak(LocationKind.BACKUP, where="a.zip!5.ldb: block 1, value"), Readers.OWNER, None, REBUILD),
     ],
 )
 def test_steps(found: Leak, exposed: Readers, verdict: str | None, expected: str) -> None:

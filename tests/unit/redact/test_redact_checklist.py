@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from provision.containers.rewrite import REBUILD
 from provision.detect.known_key import KnownKey
 from provision.redact.checklist import (
     ChecklistAnswer,
@@ -82,3 +83,10 @@ def test_a_secret_in_many_places_is_asked_about_once() -> None:
     items = answer_checklist([seen(), seen(ShownIn.ENV), seen(ShownIn.CONFIG)], [], told(), TODAY)
     assert len(items[0].evidence) == 3
     assert len(items[3].evidence) == 1
+
+
+def test_what_cannot_be_rewritten_is_in_no_command() -> None:
+    exposed = [ExposedSecret("a.log", "record at byte 0", "aisa-key", "3fa2", ShownIn.OTHER, path="a.log")]
+    (hidden, *_) = answer_checklist(exposed, [NotExamined("a.log", "", "a secret is in it", REBUILD)], None, TODAY)
+    assert [each.cure for each in hidden.evidence] == [REBUILD, REBUILD]
+    assert hidden.verdict is FAIL

@@ -7,8 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from hidingforms import level_log
 from redactcraft import aisa_key, pieces_left, session
 
+from provision.errors import ProvisionError
 from provision.files import FileProblemError
 from provision.redact.file_kinds import FileKind
 from provision.redact.files import kind_of_file, open_regular_file, redact_in_place, redact_to
@@ -107,3 +109,18 @@ def test_the_kind_of_an_open_file_leaves_it_at_its_beginning(tmp_path: Path) -> 
     with open_regular_file(path) as file:
         assert kind_of_file(file) is FileKind.ZIP
         assert file.tell() == 0
+
+
+def test_masks_of_a_result_that_is_refused_do_not_count(tmp_path: Path) -> None:
+    folder = tmp_path / "Local Storage"
+    folder.mkdir()
+    (folder / "000003.log").write_bytes(level_log(b"\x00\x01k\x01" + KEY.encode()))
+    seen = session()
+    for redact in (
+        lambda path: redact_to(path, tmp_path / "safe", seen),
+        lambda path: redact_in_place(path, seen),
+    ):
+        with pytest.raises(ProvisionError, match="cannot be rewritten"):
+            redact(folder / "000003.log")
+    assert (seen.notes.total, seen.notes.places) == (0, [])
+    assert not (tmp_path / "safe").exists()
