@@ -88,6 +88,8 @@ _LOGIN = re.compile(r"(?i)sess|auth|token|login|user|remember|jwt|secret|key|pas
 _OFTEN_WORDS = frozenset({"assigned-by-cell", "assigned-by-tab", "named-argument"})
 """Rules for places in which words of a text are as likely as a secret."""
 _OPTION = re.compile(rb"-[\w\\-]{1,60}=$")
+_MANUALS_OPTION = re.compile(rb"\\-\\-[\w\\-]{1,60}=$")
+"""An option as the source of a manual page writes it: `\\-\\-password=postgres`."""
 _TOKEN_LABEL = re.compile(rb"pkcs11:(?:[\w-]+=[^;]*;)*token=$")
 _COMPARED = re.compile(rb"[$]\{?[\w.-]+\}?[\"']?\s*[!=]=?\s*[\"']$")
 """A shell compares a variable, `[ "x$password" = "x` ; it sets none."""
@@ -194,6 +196,8 @@ def _is_text_or_code(value: str, before: bytes, after: bytes) -> bool:
 def _says_what_it_is(value: str, before: bytes) -> bool:
     """Return whether a value is a kind, a path, an address, a constant, names, a label, or what an option takes (`-x=FILE`)."""
     if any(kind.fullmatch(value) for kind in _ELSEWHERE) or _TOKEN_LABEL.search(before):
+        return True
+    if value.isalpha() and _MANUALS_OPTION.search(before):
         return True
     return value.isalpha() and bool(_TRANSLATED.match(value) or (value.isupper() and _OPTION.search(before)))
 

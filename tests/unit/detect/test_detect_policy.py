@@ -157,3 +157,8 @@ def test_long_hex_and_uuids_of_a_clear_name_are_findings() -> None:
         assert [match.secret.reveal() for match in found] == [uuid], text
     for name in ("client_id", "request_id", "csrf_token"):
         assert AUDIT.scan(f"{name}: {uuid}\n".encode()) == []
+
+
+def test_the_words_of_a_manual_page_stay() -> None:
+    assert PUBLISHING.scan(b".B x \\-\\-region=r \\-\\-password=postgres\n") == []
+    assert len(PUBLISHING.scan(b".B x \\-\\-region=r \\-\\-password=postgres1\n")) == 1
