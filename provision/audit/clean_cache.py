@@ -97,6 +97,11 @@ class CleanCache:
         """Return the token of something, from its parts: text, bytes and numbers."""
         return hashlib.blake2b(repr(parts).encode(), key=self._key, digest_size=TOKEN_BYTES).digest()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was there when it was opened."""
+        return not self._records.packed
+
     def __contains__(self, token: bytes) -> bool:
         return self._records.day(token) is not None
 

@@ -47,6 +47,7 @@ class UnchangedFiles:
     def __init__(self, cache: CleanCache) -> None:
         self._cache = cache
         self._devices = _timed_devices()
+        self._user = os.geteuid() if hasattr(os, "geteuid") else None
 
     def holds(self, file: FoundFile) -> bool:
         """Return whether a file that was listed is known by its inode and times."""
@@ -77,7 +78,7 @@ class UnchangedFiles:
         return token, self._cache.use(token)
 
     def _holds(self, status: os.stat_result, path: str, kind: str) -> bool:
-        if not self._keeps_time(status) or status.st_ctime_ns > time.time_ns():
+        if self._cache.is_empty or not self._keeps_time(status) or status.st_ctime_ns > time.time_ns():
             return False
         return self._cache.use(self._stamp(status, path, kind))
 
@@ -87,7 +88,7 @@ class UnchangedFiles:
         return self._cache.token(kind, *of, name)
 
     def _keeps_time(self, status: os.stat_result) -> bool:
-        if status.st_dev not in self._devices or status.st_uid != os.geteuid() or status.st_mode & 0o002:
+        if status.st_dev not in self._devices or status.st_uid != self._user or status.st_mode & 0o002:
             return False
         return not status.st_mode & 0o020 or _is_own_group(status.st_gid)
 

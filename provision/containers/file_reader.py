@@ -72,6 +72,8 @@ def read_attributes(path: str, descriptor: int) -> Iterator[Blob | Unreadable]:
         names = os.listxattr(descriptor)
     except OSError:  # the file system has none
         return
+    if not names:
+        return
     batch = PartBatch()
     for name in names:
         if name.startswith(KERNEL_ATTRIBUTES):

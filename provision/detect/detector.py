@@ -136,6 +136,8 @@ class Detector:
 
     def scan(self, data: bytes | mmap.mmap | memoryview) -> list[Match]:
         """Return every secret in `data`, sorted by offset; of overlapping matches the best one (see `resolve`)."""
+        if len(data) < WINDOW_BYTES + OVERLAP_BYTES:  # one window, as nearly all files are
+            return self._whole_window(bytes(data), None)[0]
         return list(slide(data, TableWindows(self._whole_window), WINDOW_BYTES, OVERLAP_BYTES))
 
     def scan_chunks(self, chunks: Iterable[bytes]) -> Iterator[Match]:
@@ -203,7 +205,11 @@ class Detector:
 
     def _whole_window(self, data: bytes, since: int | None) -> tuple[list[Match], OpenTable | None]:
         hits = self.hits(data)
-        if not hits and not self._confirmer.scans_everything and not (self._decode and base64_blocks(data)):
+        if (
+            not hits
+            and not self._confirmer.scans_everything
+            and not (self._decode and hits.base64_lines and base64_blocks(data))
+        ):
             return [], None  # most files
         table = (
             None if since is None else open_table(data, self._confirmer.ranges(columns_of_secrets, data, hits), since)

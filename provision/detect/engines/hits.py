@@ -19,18 +19,20 @@ class Hits:
 
     `words`: pairs of a keyword's index and its offset. `needles`: offsets by kind. `gates`: by a gate's index, the offsets at
     which its matches end; None from an engine that does not search for gates.
+    `base64_lines`: whether lines of base64 may be there.
     """
 
     words: list[tuple[int, int]]
     needles: dict[NeedleKind, list[int]]
     gates: dict[int, list[int]] | None = None
+    base64_lines: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.words or self.needles or self.gates)
 
     def of(self, words: Container[int]) -> Hits:
         """Return the same with only those of the keywords."""
-        return Hits([hit for hit in self.words if hit[0] in words], self.needles, self.gates)
+        return Hits([hit for hit in self.words if hit[0] in words], self.needles, self.gates, self.base64_lines)
 
     def since(self, start: int) -> Hits:
         """Return the hits at `start` or later."""
@@ -40,7 +42,7 @@ class Hits:
             for kind, found in self.needles.items()
             if (first := bisect.bisect_left(found, start)) < len(found)
         }
-        return Hits(self.words[at:], needles, self.gates)
+        return Hits(self.words[at:], needles, self.gates, self.base64_lines)
 
 
 class Gate(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import os
 import sys
 from operator import itemgetter
@@ -12,15 +14,16 @@ import hyperscan
 
 from provision.detect.engines.hits import Hits
 from provision.detect.engines.kept import keep, read_kept
+from provision.detect.engines.needles import ATOM, NeedleKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from provision.detect.engines.hits import Gate
-    from provision.detect.engines.needles import Needle, NeedleKind
+    from provision.detect.engines.needles import Needle
     from provision.detect.match import Span
 
-_CACHE_FROM = 200
+_CACHE_FROM = 20
 """With this many patterns compiling takes longer than reading the compiled database from a file."""
 _MANY_WORDS = 20
 """A rule with this many keywords is one for names. Its gate begins with common words, such as `token` in a log that counts
@@ -28,40 +31,49 @@ tokens. Searched everywhere, such gates made the pass take four times as long; t
 _LITERALS = [b"%c" % byte if byte < 128 and chr(byte).isalnum() else b"\\x%02x" % byte for byte in range(256)]
 _SMALLEST_GAP = 2048
 """Bytes between two ranges; ranges with a smaller gap are merged."""
+_FLAGS = hyperscan.HS_FLAG_DOTALL
+_ONCE = _FLAGS | hyperscan.HS_FLAG_SINGLEMATCH
+"""For what only has to be noticed: without this flag such a pattern makes a pass half as long again."""
+_BASE64_LINE = rb"[A-Za-z0-9+/_-]{40}"
+_HEAD_BYTES = 32
+_ZERO = rb"\x00"
 
 
 class HyperscanEngine:
-    """One pass over all bytes and a second one around the keywords of names."""
+    """A pass for keywords and gates, one for needles, and one around the keywords of names.
+
+    With one database of all of them the first two passes take a third longer together: it has too many literals.
+    """
 
     def __init__(self, words: Sequence[bytes], needles: Sequence[Needle], gates: Sequence[Gate] = ()) -> None:
-        self._words, self._gates = len(words), len(words) + len(needles)
-        self._lengths = [len(word) for word in words] + [needle.length for needle in needles]
-        self._kinds = [needle.kind for needle in needles]
+        self._lengths = [len(word) for word in words]
         self._early = [at for at, gate in enumerate(gates) if len(gate.words) < _MANY_WORDS]
         self._late = [at for at, gate in enumerate(gates) if len(gate.words) >= _MANY_WORDS]
         self._calls_late = frozenset[int]().union(*(gates[at].words for at in self._late))
         self._late_reach = max((gates[at].reach for at in self._late), default=0)
-        patterns = [*map(_literal, words), *(needle.pattern for needle in needles)]
-        patterns += [gates[at].pattern for at in self._early]
-        flags = [hyperscan.HS_FLAG_DOTALL] * len(patterns)
-        flags[: len(words)] = [hyperscan.HS_FLAG_DOTALL | hyperscan.HS_FLAG_CASELESS] * len(words)
-        self._database = _database(patterns, flags, large=len(patterns) >= _CACHE_FROM) if patterns else None
-        late = [gates[at].pattern for at in self._late]
-        self._late_database: Any = _database(late, [hyperscan.HS_FLAG_DOTALL] * len(late), large=True) if late else None
+        patterns = [*map(_literal, words), *(gates[at].pattern for at in self._early), _BASE64_LINE]
+        flags = [_FLAGS | hyperscan.HS_FLAG_CASELESS] * len(words) + [_FLAGS] * len(self._early) + [_ONCE]
+        self._base64_line = len(patterns) - 1
+        self._database = _database(patterns, flags)
+        self._needles = _NeedleSearch(needles)
+        self._late_database = _database([gates[at].pattern for at in self._late], [_FLAGS] * len(self._late))
 
     def hits(self, data: bytes) -> Hits:
         """See `prefilter.Engine`."""
-        if self._database is None or not data:
-            return Hits([], {}, {})
-        found: list[tuple[int, int]] = []
-        append = found.append
-        self._database.scan(data, match_event_handler=lambda index, _start, end, _flags, _context: append((index, end)))
+        needles = self._needles.hits(data)
+        found = _found(self._database, data)
         if not found:
-            return Hits([], {}, {})
-        lengths, first_needle = self._lengths, self._words
-        words = sorted([(at, end - lengths[at]) for at, end in found if at < first_needle], key=itemgetter(1))
-        needles, gates = self._others(found) if len(words) < len(found) else ({}, {})
-        return Hits(words, needles, gates | self._late_gates(data, words))
+            return Hits([], needles, {}, base64_lines=False)
+        lengths, first_gate, base64_line = self._lengths, len(self._lengths), self._base64_line
+        words = sorted([(at, end - lengths[at]) for at, end in found if at < first_gate], key=itemgetter(1))
+        gates = self._late_gates(data, words)
+        base64_lines = False
+        for at, end in found if len(words) < len(found) else ():
+            if at == base64_line:
+                base64_lines = True
+            elif at >= first_gate:
+                gates.setdefault(self._early[at - first_gate], []).append(end)
+        return Hits(words, needles, {at: sorted(ends) for at, ends in gates.items()}, base64_lines)
 
     def _late_gates(self, data: bytes, words: list[tuple[int, int]]) -> dict[int, list[int]]:
         """Search for the gates of rules with many keywords, near those keywords."""
@@ -73,19 +85,64 @@ class HyperscanEngine:
                 found.setdefault(self._late[index], []).append(base + at)
 
             self._late_database.scan(data[start:end], match_event_handler=note)
-        return {index: sorted(ends) for index, ends in found.items()}
+        return found
 
-    def _others(self, found: list[tuple[int, int]]) -> tuple[dict[NeedleKind, list[int]], dict[int, list[int]]]:
-        needles: dict[NeedleKind, set[int]] = {}
-        gates: dict[int, list[int]] = {}
-        for index, end in found:
-            if index >= self._gates:
-                gates.setdefault(self._early[index - self._gates], []).append(end)
-            elif index >= self._words:
-                needles.setdefault(self._kinds[index - self._words], set()).add(end - self._lengths[index])
-        return {kind: sorted(starts) for kind, starts in needles.items()}, {
-            at: sorted(ends) for at, ends in gates.items()
-        }
+
+class _NeedleSearch:
+    """Needles in a database of their own. Those with zeros, and long marks, are searched for only where they can be."""
+
+    def __init__(self, needles: Sequence[Needle]) -> None:
+        self._usual: list[Needle] = []
+        self._zeros: list[Needle] = []
+        self._long: list[Needle] = []
+        for each in needles:
+            is_long = each.kind is NeedleKind.MARK and each.length > _HEAD_BYTES
+            (self._zeros if _needs_zero(each) else self._long if is_long else self._usual).append(each)
+        patterns, heads = [each.pattern for each in self._usual], [_head(each.pattern) for each in self._long]
+        self._database = _database([*patterns, *heads], [_FLAGS] * len(patterns) + [_ONCE] * len(heads))
+        self._long_database = _database([each.pattern for each in self._long], [_FLAGS] * len(self._long))
+
+    @functools.cached_property
+    def _zero_database(self) -> Any:  # not loaded where all is text
+        return _database([each.pattern for each in self._zeros], [_FLAGS] * len(self._zeros))
+
+    def hits(self, data: bytes) -> dict[NeedleKind, list[int]]:
+        """Return the offsets of the needles in `data`, by kind."""
+        usual = _found(self._database, data)
+        has_zeros = b"\0" in data
+        if not usual and not has_zeros:
+            return {}
+        starts: dict[NeedleKind, set[int]] = {}
+
+        def note(needles: list[Needle], found: list[tuple[int, int]]) -> None:
+            for at, end in found:
+                starts.setdefault(needles[at].kind, set()).add(end - needles[at].length)
+
+        heads = [each for each in usual if each[0] >= len(self._usual)]
+        note(self._usual, [each for each in usual if each not in heads] if heads else usual)
+        if heads:
+            note(self._long, _found(self._long_database, data))
+        if has_zeros:
+            note(self._zeros, _found(self._zero_database, data))
+        return {kind: sorted(each) for kind, each in starts.items()}
+
+
+def _found(database: Any, data: bytes) -> list[tuple[int, int]]:
+    """Return the patterns of a database that match, by index, with the offsets at which they end."""
+    found: list[tuple[int, int]] = []
+    if database is not None and data:
+        append = found.append
+        database.scan(data, match_event_handler=lambda index, _start, end, _flags, _context: append((index, end)))
+    return found
+
+
+def _needs_zero(needle: Needle) -> bool:
+    return _ZERO in needle.pattern and any(atom[0] == _ZERO for atom in ATOM.finditer(needle.pattern))
+
+
+def _head(mark: bytes) -> bytes:
+    """The first bytes of a long mark: whether they are there costs nearly nothing, the mark itself a fifth of a pass."""
+    return b"".join(atom[0] for atom in itertools.islice(ATOM.finditer(mark), _HEAD_BYTES))
 
 
 def _ranges(places: list[int], reach: int) -> Iterator[Span]:
@@ -106,8 +163,11 @@ def _literal(word: bytes) -> bytes:
     return b"".join([_LITERALS[byte] for byte in word])
 
 
-def _database(patterns: list[bytes], flags: list[int], *, large: bool) -> Any:
-    if not large:
+def _database(patterns: list[bytes], flags: list[int]) -> Any:
+    """Compile patterns, or load what was kept; None for no patterns."""
+    if not patterns:
+        return None
+    if len(patterns) < _CACHE_FROM:
         return _compiled(patterns, flags)
     name = _cache_name(patterns, flags)
     kept = read_kept(name)

@@ -110,7 +110,8 @@ class Lines:
         """Return the last lines if a match may begin in them and extend into this one; else nothing."""
         if self._before is None:
             lines = self._context[self._context.rfind(b"\n", 0, -_REACH_BYTES) + 1 :]
-            self._before = lines if self._state.detector.hits(lines) or base64_blocks(lines) else b""
+            hits = self._state.detector.hits(lines)
+            self._before = lines if hits or (hits.base64_lines and base64_blocks(lines)) else b""
         return self._before
 
     def _continues_keyword(self, line: bytes) -> bool:

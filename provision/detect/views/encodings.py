@@ -42,44 +42,49 @@ _WIDE_BLOCK = 32
 
 def decoded_views(data: bytes, hits: Hits) -> Iterator[View]:
     """Yield a view for each encoding that occurs in `data`."""
+    windows = _windows([start for _, start in hits.words], len(data))
+    for escapes in _ESCAPES:
+        if segments := escapes.decode(data, hits, windows):
+            yield View(escapes.encoding, segments)
     for encoding, read in _READINGS:
         if segments := read(data, hits):
             yield View(encoding, segments)
 
 
 class _Escapes(NamedTuple):
+    encoding: str
     kind: NeedleKind
     mark: bytes
     pattern: re.Pattern[bytes]
     meaning: Callable[[bytes], bytes]
 
-    def decode(self, data: bytes, hits: Hits) -> list[Segment]:
-        """Return segments around hits with the escapes decoded, where there are escapes."""
-        needles = hits.needles.get(self.kind)
-        if not (hits.words or needles) or self.mark not in data:
+    def decode(self, data: bytes, hits: Hits, windows: list[Span]) -> list[Segment]:
+        """Return segments around hits with the escapes decoded, where there are escapes; `windows` are around keywords."""
+        if needles := hits.needles.get(self.kind):
+            windows = _windows(sorted([*(start for _, start in hits.words), *needles]), len(data))
+        if not windows or data.find(self.mark, windows[0][0], windows[-1][1]) < 0:
             return []
-        starts = [start for _, start in hits.words]
-        if needles:
-            starts = sorted([*starts, *needles])
         return [
             segment
-            for start, end in _windows(starts, len(data))
+            for start, end in windows
             if data.find(self.mark, start, end) >= 0
             and (segment := unescaped_segment(data, start, end, self.pattern, self.meaning))
         ]
 
 
-def _windows(starts: list[int], limit: int) -> Iterator[Span]:
-    """Yield ranges around sorted offsets; overlapping ranges are merged."""
+def _windows(starts: list[int], limit: int) -> list[Span]:
+    """Return ranges around sorted offsets; overlapping ranges are merged."""
+    windows: list[Span] = []
     first = last = -1
     for start in starts:
         if start - _BEFORE > last:
             if last >= 0:
-                yield max(first, 0), min(last, limit)
+                windows.append((max(first, 0), last))
             first = start - _BEFORE
         last = start + _AFTER
     if last >= 0:
-        yield max(first, 0), min(last, limit)
+        windows.append((max(first, 0), min(last, limit)))
+    return windows
 
 
 @functools.lru_cache(4096)
@@ -98,7 +103,7 @@ def _percent(escape: bytes) -> bytes:
 def _base64(data: bytes, hits: Hits) -> list[Segment]:
     starts = [(at, shift) for shift, kind in enumerate(BASE64_KINDS) for at in hits.needles.get(kind, ())]
     segments = list(_decoded(data, sorted(starts), "base64", 4)) if starts else []
-    if starts_of_lines := base64_blocks(data):
+    if hits.base64_lines and (starts_of_lines := base64_blocks(data)):
         segments += _decoded(data, [(at, 0) for at in starts_of_lines], "base64", 4)
     return segments
 
@@ -237,9 +242,11 @@ def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
     return Segment(data[start:end:2], lambda first, last: ((start + 2 * first, min(start + 2 * last, end)),))
 
 
+_ESCAPES = (
+    _Escapes("json", NeedleKind.JSON, b"\\", _JSON, _json),
+    _Escapes("url", NeedleKind.URL, b"%", _PERCENT, _percent),
+)
 _READINGS: tuple[tuple[str, Callable[[bytes, Hits], list[Segment]]], ...] = (
-    ("json", _Escapes(NeedleKind.JSON, b"\\", _JSON, _json).decode),
-    ("url", _Escapes(NeedleKind.URL, b"%", _PERCENT, _percent).decode),
     ("base64", _base64),
     ("hex", _hex),
     ("utf-16", _utf16),

@@ -82,10 +82,11 @@ def wrapped_keys(
     cut = frozenset(hits.needles.get(NeedleKind.BROKEN, ()))
     if not (places or cut) or b"\n" not in data:
         return
-    others = frozenset(key_start(data, place) for place in places)
+    begun = [place for place in sorted({*places, *cut}) if not inside_word(data, place)]
+    others = frozenset(key_start(data, place) for place in places) if begun else frozenset()
     done = -1
-    for place in sorted({*places, *cut}):
-        if place < done or inside_word(data, place):
+    for place in begun:
+        if place < done:
             continue
         end = row_end(data, place, _ROW_BYTES)
         line_break = LINE_BREAK.match(data, end)
@@ -116,7 +117,7 @@ def row_end(data: bytes, place: int, longest: int) -> int:
 
 def inside_word(data: bytes, place: int) -> bool:
     """Return whether a letter or digit precedes a keyword that begins with one."""
-    return place > 0 and data[place] not in _BEFORE_KEYWORD and data[place - 1] < 128 and chr(data[place - 1]).isalnum()
+    return place > 0 and data[place - 1 : place].isalnum() and data[place] not in _BEFORE_KEYWORD
 
 
 def wrapped_rows(data: bytes, start: int, end: int, following: int, others: Container[int] = ()) -> list[Span]:

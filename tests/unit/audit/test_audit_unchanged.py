@@ -133,11 +133,11 @@ def test_file_systems_whose_times_are_believed(line: str, trusted: bool, monkeyp
 @linux
 def test_a_ctime_in_the_future_proves_nothing(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unchanged, "_timed_devices", lambda: frozenset({file.stat().st_dev}))
-    cache = CleanCache(tmp_path / "none", b"k" * 32)
-    files = UnchangedFiles(cache)
+    before = CleanCache(tmp_path / "cache" / "clean", b"k" * 32)
+    before.add([UnchangedFiles(before)._stamp(file.stat(), str(file), "file")])
+    before.save()
+    files = UnchangedFiles(CleanCache(tmp_path / "cache" / "clean", b"k" * 32))
     found = FoundFile(str(file), 8192, status=file.stat())
-    token = files._stamp(file.stat(), str(file), "file")
-    monkeypatch.setattr(CleanCache, "use", lambda _self, wanted: wanted == token)
     assert files.holds(found)
     now = time.time_ns()
     monkeypatch.setattr(time, "time_ns", lambda: now - 3600 * SECOND)

@@ -11,12 +11,13 @@ import pytest
 from provision.detect.engines import plain
 from provision.detect.engines.hits import Gate, Hits
 from provision.detect.engines.hyperscan import HyperscanEngine
-from provision.detect.engines.needles import NeedleKind, make_needles
+from provision.detect.engines.needles import Needle, NeedleKind, make_needles
 from provision.detect.engines.patterns import compiled
 from provision.detect.engines.plain import PlainEngine
 from provision.detect.engines.prefilter import make_engine
 from provision.detect.engines.re2 import Re2Engine
 from provision.detect.engines.words import by_find, word_finder
+from provision.detect.views.encodings import base64_blocks
 
 WORDS = (b"sk-", b"api_key=", b"token", b"key")
 NEEDLES = make_needles(("api_key", "token"), ("sk-",))
@@ -50,6 +51,33 @@ def test_all_engines_report_the_same_keywords_and_needles() -> None:
             left, right = fast.hits(data), other.hits(data)
             assert sorted(left.words) == sorted(right.words), data
             assert left.needles == right.needles, data
+
+
+def test_a_long_mark_is_found_in_text_that_has_its_beginning() -> None:
+    mark = Needle(NeedleKind.MARK, b"[0-9a-f]" * 32 + b"[.]" + b"[A-Za-z0-9_-]" * 8, 41)
+    fast, other = HyperscanEngine(WORDS, (*NEEDLES, mark)), Re2Engine(WORDS, (*NEEDLES, mark))
+    digest = b"0123456789abcdef" * 2
+    for data in (
+        digest + b".key_1234",
+        digest[1:] + b".key_1234",
+        b"a\0k\0e\0y" + digest + digest + b".key_1234",
+        digest,
+    ):
+        assert fast.hits(data).needles == other.hits(data).needles, data
+    assert fast.hits(b"0" + digest + b".key_1234").needles == {NeedleKind.MARK: [1]}
+
+
+def test_lines_of_base64_are_noticed() -> None:
+    chance = random.Random(7)
+    fast = HyperscanEngine(WORDS, NEEDLES)
+    noticed = 0
+    for _ in range(400):
+        rows = [chance.choice((b"", b"  ", b"x ")) + b"aB3/" * chance.randrange(8, 14) for _ in range(3)]
+        data = chance.choice((b"\n", b"\r\n", b" ")).join(rows)
+        noticed += bool(base64_blocks(data))
+        assert fast.hits(data).base64_lines or not base64_blocks(data), data
+    assert 0 < noticed < 400
+    assert not fast.hits(b"key " * 40).base64_lines
 
 
 def test_a_word_across_two_parts_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
