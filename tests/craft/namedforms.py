@@ -231,6 +231,9 @@ TABLES = (
     "ALTER LOGIN sa WITH PASSWORD = N'{}';",
 )
 PLACES = (
+    "127.0.0.1:6379> AUTH {}",
+    "127.0.0.1:6379[1]> AUTH ada {}",
+    '1) "name"\n2) "ada"\n3) "api_key"\n4) "{}"\n',
     "HSET user:1 password {}",
     "HSET user:1 name ada api_key {}",
     "10:00 connect\nAUTH {}",
