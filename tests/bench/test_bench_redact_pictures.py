@@ -10,6 +10,8 @@ import json
 import os
 from pathlib import Path
 
+import cv2
+import filmcraft
 import pagecraft
 import picturecraft
 import pytest
@@ -116,3 +118,20 @@ def test_a_screen_recording_shows_no_key(tmp_path: Path) -> None:
                 seen[number] = len(pieces)
     assert frames == 30 * videocraft.FRAMES_A_SECOND
     assert seen == {}
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("film", filmcraft.FILMS, ids=lambda film: f"{film.movement}-{film.codec}-{film.rate}")
+def test_films_show_no_key(film: filmcraft.Film, tmp_path: Path) -> None:
+    """Every frame is compared with the truth; every 9th is read, at one and a half times its size."""
+    made = film.record(tmp_path / "film")
+    safe = made.with_stem("safe")
+    with made.open("rb") as source, safe.open("wb") as target:
+        redact_video(source, target, made.name, session())
+    frames = list(frames_of(probe_video(safe)))
+    proof = filmcraft.proof(film, frames)
+    print(film, proof, flush=True)
+    assert max(proof.readable.values(), default=0) < 8
+    keys = sorted({key for _, shown in film.shown() for key, _ in shown})
+    larger = (cv2.resize(frame, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC) for frame in frames[::9])
+    assert [pieces for frame in larger if (pieces := pieces_in(text_of(frame), keys))] == []

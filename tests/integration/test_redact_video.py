@@ -64,10 +64,10 @@ def test_an_interrupted_run_goes_on_and_no_frame_shows_a_key(
     examined = 0
     examine = FrameWatcher.examine
 
-    def counted(self: FrameWatcher, frame: Any) -> Any:
+    def counted(self: FrameWatcher, number: int, frame: Any) -> Any:
         nonlocal examined
         examined += 1
-        return examine(self, frame)
+        return examine(self, number, frame)
 
     monkeypatch.setattr(FrameWatcher, "examine", counted)
     run = session()

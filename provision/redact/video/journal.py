@@ -8,16 +8,17 @@ examination starts again.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, TextIO
+
+from provision.redact.video.coverage import SeenBox, VideoState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = "provision/video-journal/v1"
+SCHEMA = "provision/video-journal/v2"
 SUFFIX = ".redacting"
-VideoState = tuple[int, list[tuple[tuple[int, int, int, int], str]], list[tuple[tuple[int, int, int, int], str]]]
-"""A frame, the boxes to cover from it on with their rules, and the doubtful boxes with the reason for doubt."""
 
 
 class VideoJournal:
@@ -39,8 +40,7 @@ class VideoJournal:
             states = []
             for line in lines[1:]:
                 with contextlib.suppress(ValueError):  # the last line of a killed run may be incomplete
-                    form = json.loads(line)
-                    states.append((int(form["frame"]), _boxes(form["cover"]), _boxes(form["doubts"])))
+                    states.append(_state(json.loads(line)))
             return states
         return []
 
@@ -60,6 +60,12 @@ class VideoJournal:
         self.states.append(state)
         self._write(_form(state))
 
+    def rewind(self) -> int:
+        """Drop what came after the last reading; return its frame, with which the examination continues."""
+        while self.states and not self.states[-1].read:
+            self.states.pop()
+        return self.states[-1].frame if self.states else 0
+
     def _write(self, form: dict[str, Any]) -> None:
         if self._file is not None:
             self._file.write(json.dumps(form, separators=(",", ":")) + "\n")
@@ -77,8 +83,22 @@ class VideoJournal:
 
 
 def _form(state: VideoState) -> dict[str, Any]:
-    return {"frame": state[0], "cover": state[1], "doubts": state[2]}
+    return dataclasses.asdict(state)
 
 
-def _boxes(form: Any) -> list[tuple[tuple[int, int, int, int], str]]:
-    return [((int(b[0]), int(b[1]), int(b[2]), int(b[3])), str(rule)) for b, rule in form]
+def _state(form: dict[str, Any]) -> VideoState:
+    return VideoState(
+        int(form["frame"]), _places(form["cover"]), _places(form["doubts"]), new=form["new"], read=form["read"]
+    )
+
+
+def _places(forms: list[dict[str, Any]]) -> tuple[SeenBox, ...]:
+    return tuple(
+        SeenBox(
+            (int(f["box"][0]), int(f["box"][1]), int(f["box"][2]), int(f["box"][3])),
+            str(f["rule"]),
+            int(f["since"]),
+            tuple((int(frame), int(dx), int(dy)) for frame, dx, dy in f["moves"]),
+        )
+        for f in forms
+    )

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from provision import __version__
 from provision.redact.notes import Masked, Remark
 from provision.redact.pictures.areas import FILL
-from provision.redact.pictures.examiner import SHORT, Examination, bounds_of, examiner_of
+from provision.redact.pictures.examiner import SHORT, examiner_of
 from provision.redact.session import CannotExamineError
-from provision.redact.video.coverage import Box, Margins, VisibleSpan, boxes_at, join_spans
+from provision.redact.video.coverage import Box, Margins, Track, VideoState, boxes_at, tracks_of
 from provision.redact.video.ffmpeg import Video, frames_of, probe_video, write_video
 from provision.redact.video.frame_watcher import FrameWatcher
-from provision.redact.video.journal import SUFFIX, VideoJournal, VideoState
+from provision.redact.video.journal import SUFFIX, VideoJournal
 from provision.scratch import Scratch, scratch_folder
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def redact_video(source: BinaryIO, target: BinaryIO, file: str, session: Session
                 "no frame of this video can be read", hint="check that it plays, or export it again"
             )
         margins = Margins(math.ceil(AROUND_S * video.rate), math.ceil(BRIDGED_S * video.rate))
-        joined = join_spans(_seen(journal.states, count, 1), margins)
+        joined = tracks_of(journal.states, count, margins)
         result = Path(folder) / ("redacted" + _container(source))
         write_video(video, _painted(video, joined, count, file, session), result)
         with result.open("rb") as made:
@@ -93,37 +93,21 @@ def _container(source: BinaryIO) -> str:
 def _watch(video: Video, journal: VideoJournal, file: str, session: Session) -> int:
     """Examine all frames that are not in the journal yet; return the number of frames."""
     watcher = FrameWatcher(examiner_of(session.detector, strict=session.options.strict))
-    start = journal.states[-1][0] if journal.states else 0
+    start = journal.rewind()
     count = 0
     for number, frame in enumerate(frames_of(video)):
         count += 1
         if number >= start:
-            state = watcher.examine(frame)
-            if state is not None:
-                journal.add(_state(number, state))
+            for state in watcher.examine(number, frame):
+                journal.add(state)
         session.progress(f"examine {file}", count, max(count + 1, video.frames))
+    for state in watcher.finish():
+        journal.add(state)
     session.progress(f"examine {file}", count, count)
     return count
 
 
-def _state(number: int, examined: Examination) -> VideoState:
-    cover = [(bounds_of(area), area.rule) for area in examined.areas]
-    doubts = [
-        (bounds or (0, 0, 0, 0), message) for message, bounds in examined.remarks() if bounds or not examined.settled
-    ]
-    return number, cover, doubts
-
-
-def _seen(states: list[VideoState], count: int, which: int) -> list[VisibleSpan]:
-    ends = [state[0] - 1 for state in states[1:]] + [count - 1]
-    return [
-        VisibleSpan(state[0], max(state[0], end), box, rule)
-        for state, end in zip(states, ends, strict=True)
-        for box, rule in (state[1] if which == 1 else state[2])
-    ]
-
-
-def _painted(video: Video, joined: list[VisibleSpan], count: int, file: str, session: Session) -> Iterator[Pixels]:
+def _painted(video: Video, joined: list[Track], count: int, file: str, session: Session) -> Iterator[Pixels]:
     for number, frame in enumerate(frames_of(video)):
         for box in boxes_at(number, joined):
             _paint(frame, box, preview=session.options.preview)
@@ -141,15 +125,17 @@ def _paint(frame: Pixels, box: Box, *, preview: bool) -> None:
         frame[top:bottom, left:right] = FILL
 
 
-def _note_covered(video: Video, joined: list[VisibleSpan], count: int, file: str, session: Session) -> None:
+def _note_covered(video: Video, joined: list[Track], count: int, file: str, session: Session) -> None:
     for seen in joined:
+        if seen.follows:
+            continue
         session.notes.add(Masked(file, _span(video, seen, count), seen.rule, ""))
 
 
 def _note_doubts(video: Video, states: list[VideoState], count: int, file: str, session: Session) -> None:
     unsure = session.notes.unsure
-    doubts = join_spans(_seen(states, count, 2), Margins(0, math.ceil(BRIDGED_S * video.rate)))
-    covered = _seen(states, count, 1)
+    doubts = tracks_of(states, count, Margins(0, math.ceil(BRIDGED_S * video.rate)), doubts=True)
+    covered = tracks_of(states, count, Margins(0, 0))
     doubts = [doubt for doubt in doubts if not (doubt.rule == SHORT and _typed_on(doubt, covered))]
     unsure += [Remark(file, _span(video, seen, count), seen.rule) for seen in doubts[:_MOST_REMARKS]]
     if len(doubts) > _MOST_REMARKS:
@@ -162,17 +148,13 @@ def _note_doubts(video: Video, states: list[VideoState], count: int, file: str, 
         session.notes.left_out.append(Remark(file, "", f"the video's other streams: {', '.join(video.left_out)}"))
 
 
-def _typed_on(doubt: VisibleSpan, covered: list[VisibleSpan]) -> bool:
+def _typed_on(doubt: Track, covered: list[Track]) -> bool:
     """Whether a key that was short is covered at full length right after the last doubtful sighting."""
-    return any(
-        s.first <= doubt.last + 1 <= s.last
-        and s.box[0] < doubt.box[2]
-        and doubt.box[0] < s.box[2]
-        and s.box[1] < doubt.box[3]
-        and doubt.box[1] < s.box[3]
-        for s in covered
-    )
+    frame = doubt.last + 1
+    left, top, right, bottom = doubt.at(doubt.last)
+    boxes = boxes_at(frame, covered)
+    return any(b[0] < right and left < b[2] and b[1] < bottom and top < b[3] for b in boxes)
 
 
-def _span(video: Video, seen: VisibleSpan, count: int) -> str:
+def _span(video: Video, seen: Track, count: int) -> str:
     return f"{video.clock(seen.first)}-{video.clock(min(seen.last + 1, count))}, x {seen.box[0]}, y {seen.box[1]}"

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provision.redact.video.journal import VideoJournal, VideoState
+from provision.redact.video.coverage import SeenBox, VideoState
+from provision.redact.video.journal import VideoJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 WHAT = {"bytes": 100, "rate": "30"}
-FIRST: VideoState = (0, [((1, 2, 3, 4), "aisa-key")], [])
-SECOND: VideoState = (7, [], [((5, 6, 7, 8), "could not be read well")])
+FIRST = VideoState(0, (SeenBox((1, 2, 3, 4), "aisa-key", 0, ((3, 0, -4),)),), read=True)
+SECOND = VideoState(7, (), (SeenBox((5, 6, 7, 8), "could not be read well", 7),), new=True)
 
 
 def written(path: Path, *states: VideoState) -> None:
@@ -27,6 +28,16 @@ def test_the_next_run_knows_what_the_last_one_found(tmp_path: Path) -> None:
     written(path, FIRST)
     written(path, SECOND)
     assert VideoJournal(path, WHAT).states == [FIRST, SECOND]
+
+
+def test_the_next_run_continues_with_the_last_reading(tmp_path: Path) -> None:
+    path = tmp_path / "a.redacting"
+    written(path, FIRST, VideoState(5, FIRST.cover, read=True), SECOND)
+    journal = VideoJournal(path, WHAT)
+    assert journal.rewind() == 5
+    assert [state.frame for state in journal.states] == [0, 5]
+    written(path, SECOND)
+    assert VideoJournal(None, WHAT).rewind() == 0
 
 
 def test_an_incomplete_last_line_is_ignored_and_then_overwritten(tmp_path: Path) -> None:
@@ -45,7 +56,7 @@ def test_the_journal_of_another_video_is_not_used(tmp_path: Path, other: dict[st
     assert VideoJournal(path, other).states == []
 
 
-@pytest.mark.parametrize("text", ["", "nonsense\n", "[]\n", '{"schema": "provision/video-journal/v0"}\n'])
+@pytest.mark.parametrize("text", ["", "nonsense\n", "[]\n", '{"schema": "provision/video-journal/v1"}\n'])
 def test_a_file_that_is_not_a_journal_is_not_used(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.redacting"
     path.write_text(text)

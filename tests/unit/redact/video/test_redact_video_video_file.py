@@ -17,16 +17,23 @@ from provision.detect.rules.builtin import BUILTIN
 from provision.redact.pictures.examiner import SHORT
 from provision.redact.session import CannotExamineError, RedactionOptions, Session
 from provision.redact.video import video_file
+from provision.redact.video.coverage import Box, SeenBox, VideoState
 from provision.redact.video.ffmpeg import Video
-from provision.redact.video.journal import VideoState
 from provision.redact.video.video_file import redact_video
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BOX = (10, 10, 50, 20)
-KEY: VideoState = (20, [(BOX, "aisa-key")], [])
-NOTHING: VideoState = (30, [], [])
+NOTHING = VideoState(30)
+
+
+def state(frame: int, cover: list[tuple[Box, str]], doubts: list[tuple[Box, str]]) -> VideoState:
+    covers, unsure = (tuple(SeenBox(box, rule, frame) for box, rule in found) for found in (cover, doubts))
+    return VideoState(frame, covers, unsure, read=True)
+
+
+KEY = state(20, [(BOX, "aisa-key")], [])
 
 
 class Run:
@@ -63,7 +70,7 @@ class Run:
 
 
 def test_a_key_is_covered_from_before_its_first_to_after_its_last_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(monkeypatch, [(0, [], []), KEY, NOTHING])
+    run = Run(monkeypatch, [VideoState(0), KEY, NOTHING])
     used = run.redact()
     covered = [n for n, frame in enumerate(run.written) if (frame[10:20, 10:50] == 0).all()]
     assert covered == list(range(12, 38)), "0.8 seconds before frame 20 and after frame 29"
@@ -72,7 +79,7 @@ def test_a_key_is_covered_from_before_its_first_to_after_its_last_frame(monkeypa
 
 
 def test_a_key_in_the_last_state_is_covered_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(monkeypatch, [(0, [], []), (95, [(BOX, "aisa-key")], [])])
+    run = Run(monkeypatch, [VideoState(0), state(95, [(BOX, "aisa-key")], [])])
     run.redact()
     assert [n for n, frame in enumerate(run.written) if (frame[15, 15] == 0).all()] == list(range(87, 100))
 
@@ -95,13 +102,13 @@ def test_a_preview_draws_a_box(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_container_stays(head: bytes, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(monkeypatch, [(0, [], [])])
+    run = Run(monkeypatch, [VideoState(0)])
     run.redact(head)
     assert run.suffix == suffix
 
 
 def test_doubts_are_reported_with_their_time_and_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    doubt: VideoState = (20, [], [(BOX, "could not be read well")])
+    doubt = state(20, [], [(BOX, "could not be read well")])
     used = Run(monkeypatch, [doubt, NOTHING]).redact()
     assert [(each.where, each.message) for each in used.notes.unsure] == [
         ("0:02.0-0:03.0, x 10, y 10", "could not be read well")
@@ -110,21 +117,21 @@ def test_doubts_are_reported_with_their_time_and_place(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("typed_on", [True, False])
 def test_a_short_key_is_no_doubt_when_it_goes_on_to_be_typed(typed_on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    short: VideoState = (20, [(BOX, "aisa-key")], [(BOX, SHORT)])
-    later: VideoState = (25, [((10, 10, 60, 20), "aisa-key")] if typed_on else [], [])
+    short = state(20, [(BOX, "aisa-key")], [(BOX, SHORT)])
+    later = state(25, [((10, 10, 60, 20), "aisa-key")] if typed_on else [], [])
     used = Run(monkeypatch, [short, later]).redact()
     assert [each.message for each in used.notes.unsure] == ([] if typed_on else [SHORT])
 
 
 def test_sound_and_other_streams_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    used = Run(monkeypatch, [(0, [], [])], sound=True).redact()
+    used = Run(monkeypatch, [VideoState(0)], sound=True).redact()
     assert [each.message for each in used.notes.unsure] == ["the sound is kept and was not examined"]
     assert [each.message for each in used.notes.left_out] == ["the video's other streams: subtitle"]
 
 
 def test_many_doubts_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    doubts = [((n, 10, n + 1, 20), "could not be read well") for n in range(25)]
-    used = Run(monkeypatch, [(0, [], doubts)]).redact()
+    doubts: list[tuple[Box, str]] = [((n, 10, n + 1, 20), "could not be read well") for n in range(25)]
+    used = Run(monkeypatch, [state(0, [], doubts)]).redact()
     assert len(used.notes.unsure) == 21
     assert used.notes.unsure[-1].message == "5 more places need a review"
 
