@@ -68,7 +68,7 @@ class _Step:
 
 
 class FrameWatcher:
-    """Examines the frames of one video in order, beginning with frame `number`."""
+    """Examines the frames of one video in order."""
 
     def __init__(self, examiner: Examiner) -> None:
         self._examiner = examiner
