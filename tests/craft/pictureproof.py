@@ -88,9 +88,11 @@ def covered_turned(shot: Screenshot, data: bytes, there: np.ndarray, result: byt
 
     left, top, right, bottom = box
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]]) @ there[:, :2].T + there[:, 2]
-    before, after = pixels(data), pixels(result)
+    x, y = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
+    to_x, to_y = np.ceil(corners.max(axis=0)).astype(int) + 2
+    before, after = (pixels(each)[y:to_y, x:to_x] for each in (data, result))
     inside = np.zeros(before.shape[:2], np.uint8)
-    cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 1)
+    cv2.fillConvexPoly(inside, corners.round().astype(np.int32) - (x, y), 1)
     contrast = np.abs(before - np.array(ImageColor.getrgb(THEMES[shot.look.theme][0]))).max(axis=2)
     contrast[inside == 0] = 0
     ink = contrast > max(40, 0.35 * contrast.max())
