@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import time
 from dataclasses import replace
 
 import pytest
 from detectcraft import aisa_key, encoded, known, starred, streamed, wrapped
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from provision.detect.detector import Detector
 from provision.detect.match import Match
 from provision.detect.rule import Rule
+from provision.detect.rules.beside import COLUMN
 from provision.detect.rules.builtin import BUILTIN
 
 KEYS = [aisa_key() for _ in range(3)]
@@ -97,7 +99,14 @@ GLUED = st.tuples(
 ).map(lambda each: each[0] + each[1][: len(each[1]) - each[2]] + each[3])
 
 
+def by_family(matches: list[Match]) -> list[tuple[object, ...]]:
+    """All rules for columns find the same by one function, so the first whose gate opens gives its name."""
+    column = re.compile(f"{COLUMN}.*")
+    return [(column.sub(COLUMN, str(rule)), *rest) for rule, *rest in shown(matches)]
+
+
 @settings(RELAXED, max_examples=200)
+@example("user,API key\nada,aB3dE5fG7hJ9\n")
 @given(
     st.lists(st.one_of(ASSIGNED, IN_ADDRESSES, GLUED, st.sampled_from(["x" * 700, "\n"])), min_size=1, max_size=6).map(
         "".join
@@ -106,7 +115,7 @@ GLUED = st.tuples(
 def test_gates_change_nothing(text: str) -> None:
     data = text.encode()
     for detector in BEHIND_GATES:
-        assert shown(detector.scan(data)) == shown(UNGATED.scan(data))
+        assert by_family(detector.scan(data)) == by_family(UNGATED.scan(data))
 
 
 @pytest.mark.parametrize("rule", GATED, ids=lambda rule: rule.id)
