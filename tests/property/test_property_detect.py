@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 from detectcraft import aisa_key, encoded, known, starred, streamed, wrapped
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import example as given_too
 from hypothesis import strategies as st
 
 from provision.detect.detector import Detector
@@ -106,7 +107,7 @@ def by_family(matches: list[Match]) -> list[tuple[object, ...]]:
 
 
 @settings(RELAXED, max_examples=200)
-@example("user,API key\nada,aB3dE5fG7hJ9\n")
+@given_too("user,API key\nada,aB3dE5fG7hJ9\n")
 @given(
     st.lists(st.one_of(ASSIGNED, IN_ADDRESSES, GLUED, st.sampled_from(["x" * 700, "\n"])), min_size=1, max_size=6).map(
         "".join
