@@ -173,6 +173,8 @@ def _header(line: bytes) -> tuple[bytes, list[bytes]] | None:
         cells = [line[start:end] for start, end in spans]
         if delimiter[:1] in b",;" and any(cell != cell.strip() for cell in cells):
             continue  # arguments of a call
+        if len(delimiter) > 1 and any(cell.count(b" ") > 1 for cell in cells):
+            continue  # a sentence: `password, token and cookie`
         if all(_NAME_CELL.fullmatch(cell) for cell in cells):
             names = [cell.strip(_EDGES) for cell in cells]
             return (delimiter, names) if _wanted(names) else None
