@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from provision.redact.pictures.lookalike import find_keys, fold_lookalikes, random_words
 from provision.redact.pictures.named_values import find_named_values
-from provision.redact.video.coverage import Margins, VisibleSpan, boxes_at, join_spans
+from provision.redact.video.coverage import Margins, SeenBox, VideoState, boxes_at, displaced, tracks_of
 
 CHARACTERS = st.text(st.sampled_from(string.ascii_letters + string.digits + "-_.~ :=\"'/|()…é中"), max_size=60)
 SCRAPS = st.sampled_from(
@@ -55,18 +55,41 @@ def test_a_key_with_confused_characters_is_found_whole(seed: int, data: st.DataO
     assert (hit.start, hit.end) == (10, 10 + len(key))
 
 
-SEEN = st.builds(
-    lambda first, length, x, y: VisibleSpan(first, first + length, (x, y, x + 80, y + 16), "key"),
-    st.integers(0, 80), st.integers(0, 10), st.integers(0, 200), st.integers(0, 200),
-)  # fmt: skip
+SEEN = st.tuples(
+    st.integers(0, 200),
+    st.integers(0, 200),
+    st.integers(0, 10),
+    st.lists(st.tuples(st.integers(1, 10), st.integers(-30, 30), st.integers(-30, 30)), max_size=3),
+)
+"""Where a key is in a frame, for how many frames it was visible before, and its moves, by frames after it became visible."""
 
 
-@given(st.lists(SEEN, max_size=12), st.integers(0, 5), st.integers(0, 10))
-def test_what_is_seen_in_a_frame_is_covered_in_it(seen: list[VisibleSpan], around: int, bridged: int) -> None:
-    joined = join_spans(seen, Margins(around, bridged))
-    for one in seen:
-        for frame in range(max(0, one.first - around), one.last + around + 1):
-            left, top, right, bottom = one.box
-            assert any(
-                b[0] <= left and b[1] <= top and b[2] >= right and b[3] >= bottom for b in boxes_at(frame, joined)
-            )
+def visible(frame: int, x: int, y: int, before: int, moves: list[tuple[int, int, int]]) -> SeenBox:
+    since = max(0, frame - before)
+    made = sorted((since + after, dx, dy) for after, dx, dy in moves if since + after <= frame)
+    return SeenBox((x, y, x + 80, y + 16), "key", since, tuple(made))
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 10), st.lists(SEEN, max_size=3), st.booleans()), min_size=1, max_size=8),
+    st.integers(0, 5),
+    st.integers(0, 10),
+)
+def test_what_is_seen_in_a_frame_is_covered_in_it(
+    steps: list[tuple[int, list[tuple[int, int, int, list[tuple[int, int, int]]]], bool]], around: int, bridged: int
+) -> None:
+    states, frame = list[VideoState](), 0
+    for later, seen, new in steps:
+        frame += later
+        states.append(VideoState(frame, tuple(visible(frame, *one) for one in seen), new=new))
+    count = frame + 5
+    tracks = tracks_of(states, count, Margins(around, bridged))
+    for state, end in zip(states, [*(later.frame for later in states[1:]), count], strict=True):
+        for one in state.cover:
+            for at in range(one.since, end):
+                later_moves = [move for move in one.moves if move[0] > at]
+                dx, dy = sum(move[1] for move in later_moves), sum(move[2] for move in later_moves)
+                left, top, right, bottom = displaced(one.box, -dx, -dy)
+                assert any(
+                    b[0] <= left and b[1] <= top and b[2] >= right and b[3] >= bottom for b in boxes_at(at, tracks)
+                )

@@ -120,15 +120,23 @@ def _add(place: SeenBox, last: int, tracks: list[Track], cuts: list[int], bridge
     found = [track for track in tracks if continues(track)]
     for track in reversed(found):
         here = track.at(place.since)
-        if _in_place(here, start):
+        if _in_place(here, start) and (moves := _continued(track, place)) is not None:
             track.box = united(track.box, displaced(start, track.box[0] - here[0], track.box[1] - here[1]))
-            latest = track.moves[-1][0] if track.moves else -1
-            track.moves += [move for move in place.moves if move[0] > latest]
+            track.moves += moves
             track.first, track.last = min(track.first, place.since), max(track.last, last)
             return
     for track in found:
         track.followed = max(track.followed, place.since)
     tracks.append(Track(place.since, last, start, place.rule, list(place.moves), bool(found)))
+
+
+def _continued(track: Track, place: SeenBox) -> list[Move] | None:
+    """Return the further moves of what was seen, after all that is known of the track; None if the two moved differently."""
+    known = [move for move in track.moves if move[0] > place.since]
+    further = list(place.moves[len(known) :])
+    if known != list(place.moves[: len(known)]) or any(move[0] <= track.last for move in further):
+        return None
+    return further
 
 
 def _in_place(a: Box, b: Box) -> bool:

@@ -19,7 +19,8 @@ BEFORE = re.compile(rf"(?:^|[`:;(] ?|run |then |next: |-e )(?:{PROGRAMS}) [^;`\n
 PRINTED = re.compile(r"(`?)provision ((?:[a-z][a-z-]+)[^`;,:()\n]*)(`?)")
 NO_SHELL_CHARACTER = re.compile(
     r"(?:\w+\.)*(?:user|id|name|fingerprint|busy\[(?:key\.)?user\]|__version__|version|target)|LOG_NAME|_FIX|rotation|user|owner|aside|arguments\[0\]"
-    r"|shell_(?:word|path)\(.*|shlex\.join\(.*|platform|file|vault|mask|text|wanted|reason|major|minor|extra|self._silence_s|.*type\(.*"
+    r"|shell_(?:word|path)\(.*|' '\.join\(map\(shell_word, .*"
+    r"|shlex\.join\(.*|platform|file|vault|mask|text|wanted|reason|major|minor|extra|self._silence_s|.*type\(.*"
 )
 """Expressions whose value is made of `[A-Za-z0-9._@-]`: users, rotations, versions; or that are quoted already."""
 
