@@ -99,7 +99,7 @@ def audit_home(root: Path, context: HomeContext) -> HomeReport:
         if name is None or (seen.home / facts.CONFIG_NAME).exists():
             routes.append(_route(seen, context.known))
             unread += [Unread(hazard.where, hazard.why) for hazard in seen.route.hazards if hazard.id == UNREADABLE]
-            found += _hazards(seen, context, UNREADABLE)
+            found += _hazards(seen, context)
         found += _drift(seen, context)
     found += [f for home in homes for f in mode_findings(home.path, context.name)]
     return HomeReport(tuple(homes), tuple(routes), tuple(_distinct(found)), tuple(dict.fromkeys(unread)))
@@ -149,10 +149,11 @@ def _route(seen: HomeStatus, known: KnownKeys | None) -> HomeRoute:
     )
 
 
-def _hazards(seen: HomeStatus, context: HomeContext, listed: str) -> Iterator[Finding]:
-    """The hazards of a route, without those with the id `listed`, which are listed as not read instead."""
+def _hazards(seen: HomeStatus, context: HomeContext) -> Iterator[Finding]:
+    from provision.hermes.routing.environment_hazards import UNREADABLE  # noqa: PLC0415  as above
+
     for hazard in seen.route.hazards:
-        if hazard.severity in _SEVERITY and hazard.id != listed:
+        if hazard.severity in _SEVERITY and hazard.id != UNREADABLE:  # listed as not read instead
             place = hazard_location(hazard.where, seen.home)
             severity = FindingSeverity.HIGH if hazard.id == "desktop-token" else _SEVERITY[hazard.severity]
             yield home_finding(f"route-{hazard.id}", severity, place, hazard.why, hazard.cure, context.name)

@@ -21,9 +21,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import provision
 from provision import __version__
 from provision.audit.clean_cache import CleanCache, cache_path
+from provision.programs import own_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,23 +121,9 @@ class FileWatch:
 
 def open_cache(detector: Detector, limits: ReadLimits, *, full: bool) -> CleanCache:
     """Open the cache for audits with these rules, keys and limits, by this program on this machine."""
-    used = (detector.digest(), repr(limits), __version__, sys.version, sys.platform, _program(), _libraries())
+    used = (detector.digest(), repr(limits), __version__, sys.version, sys.platform, own_code(*_ROOMS), _libraries())
     key = hashlib.sha256(repr(used).encode()).digest()
     return CleanCache(cache_path(key), key, full=full)
-
-
-def _program() -> list[tuple[str, int, int]]:
-    """Return the state of the code that scans: a checkout changes without a new version."""
-    root = Path(provision.__file__).parent
-    # os.walk, not rglob: that one fails on a folder that goes while it is listed (an upgrade beside this run)
-    walked = (entry for room in _ROOMS for entry in os.walk(root / room))
-    files = [Path(folder, name) for folder, _, names in walked for name in names if name.endswith(".py")]
-    found = []
-    for file in sorted(files) or [Path(sys.argv[0])]:  # none: a single-file build
-        with contextlib.suppress(FileNotFoundError):
-            status = file.stat()
-            found.append((str(file), status.st_size, status.st_mtime_ns))
-    return found
 
 
 def _libraries() -> list[tuple[str, int]]:

@@ -13,15 +13,14 @@ import json
 import os
 import stat
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import provision
 from provision.bundle.dist import OWN, Dist, content_digest, is_leftover
 from provision.bundle.file_names import BUNDLE_FILES
 from provision.detect.engines.kept import keep, read_kept
 from provision.fleet.config_folder import config_dir
+from provision.programs import own_code, states_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,7 +53,7 @@ class LastRender:
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
         self._root, self._config = root.resolve(), config_dir(environ)
-        self._used = repr((sys.version, sys.platform, _program(), _variables(environ)))
+        self._used = repr((sys.version, sys.platform, own_code(), states_of(sys.path[1:]), _variables(environ)))
         name = f"{self._root}\0{self._config}".encode("utf-8", "surrogateescape")
         self._name = f"render-{hashlib.sha256(name).hexdigest()[:32]}"
         self._opened = self._files(Path(), (), only_settings=True)
@@ -181,18 +180,3 @@ def _content(bundles: Mapping[str, bytes]) -> str:
 
 def _variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     return sorted((name, value) for name, value in environ.items() if name.upper().startswith(_VARIABLES))
-
-
-def _program() -> list[tuple[str, int, int]]:
-    """The state of the code: a checkout changes without a new version, and so do the folders of libraries."""
-    walked = os.walk(Path(provision.__file__).parent)
-    files = [f"{folder}/{name}" for folder, _, names in walked for name in names if not folder.endswith("__pycache__")]
-    found = []
-    for path in [
-        *sorted(files or sys.path[:1]),
-        *sys.path[1:],
-    ]:  # no files: a single-file build; else the first is any folder
-        with suppress(OSError):
-            status = os.stat(path)  # noqa: PTH116
-            found.append((path, status.st_size, status.st_mtime_ns))
-    return found

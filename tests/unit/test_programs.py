@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from provision.programs import find_program, is_store_python
+from provision.programs import find_program, is_store_python, own_code
 
 
 def program(folder: Path, name: str) -> str:
@@ -82,3 +83,17 @@ def test_windows_adds_the_endings_of_programs(
 )
 def test_the_stores_python_is_known_by_its_folder(executable: str, prefix: str, store: bool) -> None:
     assert is_store_python(executable, prefix) is store
+
+
+def test_a_folder_of_the_program_that_goes_while_it_is_listed_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, real = own_code("detect"), os.scandir
+
+    def gone(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("engines"):
+            raise FileNotFoundError(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    left = own_code("detect")
+    assert before
+    assert [file for file in before if "/engines/" not in file[0]] == left

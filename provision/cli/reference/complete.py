@@ -6,10 +6,8 @@ searched for names as text, because reading it as YAML takes longer than a perso
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
-import os
 import re
 import sys
 import tomllib
@@ -173,12 +171,9 @@ def _tree() -> dict[str, Any]:
 
 def _cache_file() -> Path:
     """The cache of this installation: its name has the newest time of a file of the command line."""
-    newest = 0
-    for folder, _, names in os.walk(Path(__file__).parents[1]):  # os.walk goes on when a folder goes while it is listed
-        for name in names:
-            if name.endswith(".py"):
-                with contextlib.suppress(FileNotFoundError):
-                    newest = max(newest, Path(folder, name).stat().st_mtime_ns)
+    from provision.programs import own_code
+
+    newest = max((changed for _, _, changed in own_code("cli")), default=0)
     return platformdirs.user_cache_path("hermes-provision", appauthor=False) / f"commands-{newest:x}.json"
 
 
