@@ -24,7 +24,7 @@ def own_code(*rooms: str) -> list[tuple[str, int, int]]:
     """The files of this program, or of some of its rooms, each with its size and its time in nanoseconds: a checkout changes
     without a new version. In a single-file build it is that file.
 
-    A folder that goes while it is listed, as during an upgrade, is no error; for `Path.rglob` it is one.
+    A folder may vanish while it is listed, in an upgrade: `os.walk` goes on then, `Path.rglob` fails.
     """
     root = Path(provision.__file__).parent
     walked = (entry for room in rooms or ("",) for entry in os.walk(root / room))
