@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Protocol
 from provision.endpoint.privileges import as_owner, link_target, refuse_linked_folder
 from provision.endpoint.state import FOLDER, JOURNAL, REMOVED
 from provision.errors import ProvisionError
-from provision.files import STAGED_SUFFIX, FileProblemError, Transaction, locked, recover, write_atomic
+from provision.files import STAGED_SUFFIX, FileProblemError, locked, write_atomic
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.memory import MEMORY_FILES
 from provision.hermes.home import HomeFiles
 from provision.hermes.session_store import reset_session_choices
+from provision.transaction import Transaction, recover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

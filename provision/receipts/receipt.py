@@ -22,7 +22,7 @@ from provision.endpoint.privileges import as_owner, refuse_linked_folder
 from provision.endpoint.state import FOLDER, JOURNAL
 from provision.endpoint.trust_store import LostTrustListError, stored_list
 from provision.errors import ProvisionError
-from provision.files import Transaction, locked, read_optional, recover, write_atomic
+from provision.files import locked, read_optional, write_atomic
 from provision.hermes.routing.destination import DestinationVerdict
 from provision.signing.fields import (
     Counter,
@@ -39,6 +39,7 @@ from provision.signing.fields import (
 from provision.signing.signed_json import DocumentForm
 from provision.signing.signed_text import sign_text, split_signed
 from provision.signing.sshsig import load_signing_key
+from provision.transaction import Transaction, recover
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

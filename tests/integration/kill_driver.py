@@ -25,10 +25,10 @@ from provision.bundle.render import examine_bundle, opened_dist
 from provision.endpoint.apply import DiskWriter
 from provision.endpoint.install import InstallRequest, install_bundle
 from provision.endpoint.state import JOURNAL, kept_paths
-from provision.files import recover
 from provision.fleet.desired import Platform
 from provision.keys.age import load_identities
 from provision.signing.sshsig import public_blob
+from provision.transaction import recover
 
 
 def killed_after(work: Callable[[], object], seconds: float) -> bool:

@@ -10,19 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from provision import files
+from provision import files, transaction
 from provision.files import (
     STAGED_SUFFIX,
     FileProblemError,
     LockedError,
-    Transaction,
     locked,
     read_bounded,
     read_optional,
-    recover,
     staged_file,
     write_atomic,
 )
+from provision.transaction import Transaction, recover
 
 JOURNAL = ".provision/transaction.json"
 OLD = {".env": b"old env", "config.yaml": b"old config", "sub/gone": b"old gone"}
@@ -163,22 +162,78 @@ def test_a_full_or_read_only_disk_is_an_error_and_leaves_the_old(
     assert _state(tmp_path) == before
 
 
+def _committed(root: Path) -> None:
+    """A change that was killed right behind its commit."""
+    _old(root)
+    child = os.fork()
+    if child == 0:
+        transaction._apply = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+        _change(root)
+        os._exit(1)
+    os.waitpid(child, 0)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed")
 def test_what_a_killed_run_committed_outlives_other_writes_into_its_folders(tmp_path: Path) -> None:
     """The next command first takes a lock there, whose note is a write: it must not sweep away what the journal still names."""
-    _old(tmp_path)
-    child = os.fork()
-    if child == 0:
-        files._apply = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-        _change(tmp_path)
-        os._exit(1)
-    os.waitpid(child, 0)
+    _committed(tmp_path)
     files.sweep_once.cache_clear()
     with locked(tmp_path / ".config.yaml.lock", "the next command"):
         write_atomic(tmp_path / "sub" / "other", b"x")
         assert recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
     state = {name: data for name, data in _state(tmp_path).items() if not name.endswith((".lock", "sub/other"))}
     assert state == NEW
+
+
+@posix
+def test_a_committed_change_whose_new_content_is_gone_is_not_called_finished(tmp_path: Path) -> None:
+    """As after `git clean`, which leaves the journal in its ignored folder."""
+    _committed(tmp_path)
+    (staged,) = tmp_path.glob(f".config.yaml.*{STAGED_SUFFIX}")
+    staged.unlink()
+    before = _state(tmp_path)
+    with pytest.raises(FileProblemError, match=r"cannot be finished: the new content of config\.yaml is gone") as e:
+        recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
+    assert str(tmp_path / JOURNAL) in e.value.hint
+    assert _state(tmp_path) == before
+    (tmp_path / JOURNAL).unlink()
+    assert not recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
+    assert _state(tmp_path) == OLD
+
+
+@posix
+def test_a_journal_without_digests_is_finished_as_before(tmp_path: Path) -> None:
+    _committed(tmp_path)
+    steps = json.loads((tmp_path / JOURNAL).read_bytes())["steps"]
+    (staged,) = tmp_path.glob(f".config.yaml.*{STAGED_SUFFIX}")
+    staged.replace(tmp_path / "config.yaml")
+    _journal(tmp_path, {"steps": [{name: step[name] for name in ("target", "staged")} for step in steps]})
+    assert recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
+    assert _state(tmp_path) == NEW
+
+
+def test_a_journal_that_cannot_be_taken_back_keeps_its_staged_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _old(tmp_path)
+    unlink = Path.unlink
+
+    def stays(path: Path, missing_ok: bool = False) -> None:
+        if path == tmp_path / JOURNAL:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        unlink(path, missing_ok)
+
+    def write(path: Path, data: bytes, **options: object) -> None:
+        path.write_bytes(data)
+        raise FileProblemError(f"cannot write {path}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", stays)
+        patched.setattr(transaction, "write_atomic", write)
+        with pytest.raises(FileProblemError, match="cannot write"):
+            _change(tmp_path)
+    assert recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
+    assert _state(tmp_path) == NEW
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed")

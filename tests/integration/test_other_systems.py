@@ -19,17 +19,18 @@ from bundlecraft import Shop
 from pyfakefs.fake_filesystem import FakeFilesystem, OSType
 from seeded import token_hex
 
-from provision import files, windows_acl
+from provision import transaction, windows_acl
 from provision.audit.sources.walk import FoundFile, FoundHome, walk
 from provision.bundle.manifest import parse_manifest
 from provision.endpoint import privileges, process_listing
 from provision.endpoint.apply import DiskWriter
 from provision.endpoint.install import InstallReport, InstallRequest, install_bundle
-from provision.files import Transaction, recover, write_atomic
+from provision.files import write_atomic
 from provision.fleet.desired import Platform
 from provision.hermes.home import default_home, read_home
 from provision.keys.age import Identity
 from provision.keys.identities import load_identities
+from provision.transaction import Transaction, recover
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -131,16 +132,16 @@ def change_both(root: Path) -> None:
 def test_a_crash_between_two_renames_is_finished(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     root = machine.home
     write_atomic(root / ".env", b"A=1\n")
-    real, calls = files.replace_file, list[Path]()
+    real, calls = transaction.replace_file, list[Path]()
 
     def dies(staged: Path, target: Path) -> None:
         calls.append(target)
-        if len(calls) == 3:  # the journal, the first file, then the second
+        if len(calls) == 2:  # behind the journal and the first file
             raise KeyboardInterrupt
         real(staged, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "replace_file", dies)
+        patch.setattr(transaction, "replace_file", dies)
         with pytest.raises(KeyboardInterrupt):
             change_both(root)
     assert (root / ".env").read_bytes() == b"A=2\n"

@@ -98,12 +98,13 @@ def init(
     from datetime import UTC, datetime
 
     from provision.endpoint.identity import FOUNDER_NAMESPACES
-    from provision.files import FileProblemError, Transaction, recover
+    from provision.files import FileProblemError
     from provision.fleet.config_folder import config_dir
     from provision.fleet.links import is_outside
     from provision.keys.events.log import LOG_NAME, new_log
     from provision.keys.vault.vault import new_vault
     from provision.signing.allowed_signers import signer_line
+    from provision.transaction import Transaction, recover
 
     run: Run = ctx.obj
     choice = RecoveryChoice(recovery_to, recovery_age, recovery_key, no_recovery)

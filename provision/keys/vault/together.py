@@ -1,6 +1,6 @@
 """Change the vault together with other files of the workspace and its event log: all of them or none.
 
-The files are staged and committed by one journal (`files.Transaction`). A crash after the commit is finished by the next
+The files are staged and committed by one journal (`transaction.Transaction`). A crash after the commit is finished by the next
 command: `finish_interrupted` runs before any other change of the vault.
 """
 
@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
-from provision.files import Transaction, locked, read_bounded, recover, write_atomic
+from provision.files import locked, read_bounded, write_atomic
 from provision.keys.events.changes import vault_changes
 from provision.keys.events.log import append, log_path, operator
 from provision.keys.vault.known_key import data_key_digest, keep_known_vault, require_known_vault
 from provision.keys.vault.text import parse_vault
 from provision.keys.vault.vault import Vault, open_sealed
 from provision.scratch import Scratch, scratch_folder
+from provision.transaction import Transaction, recover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
