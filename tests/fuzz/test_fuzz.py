@@ -44,11 +44,12 @@ def test_fuzzing_finds_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.bench
 @pytest.mark.slow
-@pytest.mark.timeout(20_000)
+@pytest.mark.timeout(100_000)
 def test_fuzzing_ten_minutes_each(tmp_path: Path) -> None:
-    tried = {name: found["tried"] for name, found in fuzz(tmp_path, "0", SECONDS, 20_000).items()}
-    assert min(tried.values()) > int(RUNS)
-    print(tried)
+    """Of processor time: seven hours on a machine without other work."""
+    said = fuzz(tmp_path, "0", SECONDS, 100_000)
+    assert min(found["cpu_s"] for found in said.values()) > 0.8 * int(SECONDS)
+    print({name: (found["tried"], found["cpu_s"]) for name, found in said.items()})
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
