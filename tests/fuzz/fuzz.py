@@ -19,6 +19,7 @@ from pathlib import Path
 
 import atheris
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "craft"))
 MEMORY_MB, LONGEST_INPUT_BYTES, SLOWEST_S = 1024, 8192, 20
 
 

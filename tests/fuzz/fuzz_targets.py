@@ -15,6 +15,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fuzz_container_targets import CONTAINER_TARGETS, read_container
 from fuzz_fleet_targets import FLEET_TARGETS
 from fuzz_target import Target, stock, text_of
 from PIL import Image
@@ -24,9 +25,7 @@ from provision.aisa.catalogue import Catalogue, parse_catalogue
 from provision.aisa.verdicts import ProbedRoute, diagnose_answer
 from provision.audit.document import read_document
 from provision.bundle.manifest import parse_manifest
-from provision.containers.blob import Blob, ContentKind, ReadLimits
 from provision.containers.container_format import container_format
-from provision.containers.walk import walk
 from provision.detect.detector import Detector
 from provision.detect.known_file import parse_known_keys
 from provision.detect.rules.builtin import BUILTIN
@@ -56,7 +55,6 @@ from provision.signing.signed_text import sign_text, verify_text
 from provision.signing.sshsig import public_line, sign_bytes, verify_signature
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
-LIMITS = ReadLimits(whole_bytes=1 << 20, memory_bytes=4 << 20, expanded_bytes=8 << 20, members=1000, nesting=4)
 RENDERING = b"""_config_version: 33
 model: {provider: 'custom:aisa', default: gpt-5.2}
 providers: {aisa: {key_env: AISA_API_KEY, api: "https://api.aisa.one/v1"}}
@@ -78,15 +76,6 @@ AUDIT["summary"] = {**COUNTS, "by_severity": {}}
 MODEL = {"id": "gpt-5.2", "kind": "text", "hermes_modes": ["chat"], "context": 128000}
 MODELS = {"schema": "provision/models/v1", "as_of": "2026-01-01", "models": [MODEL]}
 _SESSION: list[Session] = []
-
-
-def _contained(data: bytes) -> None:
-    kind = container_format(data[:4096], "x")
-    blob = Blob("x", data, None, ContentKind.BINARY)
-    for part in walk(blob, LIMITS, size=len(data), kind=kind, file=io.BytesIO(data)):
-        if isinstance(part, Blob) and not isinstance(part.data, bytes):
-            for _ in part.data:
-                pass
 
 
 def _answered(data: bytes) -> None:
@@ -208,7 +197,8 @@ TARGETS = (
     ),
     Target("audit-report", read_document, [json.dumps(AUDIT).encode()]),
     Target("cast", _cast, [CAST, b'{"version": 1, "width": 8, "height": 2, "stdout": [[0.1, "x"]]}']),
-    Target("containers", _contained, _archives()),
+    Target("containers", lambda data: read_container(container_format(data[:4096], "x"), data), _archives()),
+    *CONTAINER_TARGETS,
     Target("picture", decode_picture, _pictures()),
     *FLEET_TARGETS,
 )

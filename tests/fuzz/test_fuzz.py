@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzz_container_targets import SEEDS
 from fuzz_target import Target, attempt
 from fuzz_targets import TARGETS
+
+from provision.containers.formats.registry import FORMATS
 
 FOLDER = Path(__file__).resolve().parent
 RUNS, SECONDS = "250", "600"
@@ -50,6 +53,10 @@ def test_fuzzing_ten_minutes_each(tmp_path: Path) -> None:
     said = fuzz(tmp_path, "0", SECONDS, 100_000)
     assert min(found["cpu_s"] for found in said.values()) > 0.8 * int(SECONDS)
     print({name: (found["tried"], found["cpu_s"]) for name, found in said.items()})
+
+
+def test_every_format_of_containers_is_fuzzed() -> None:
+    assert SEEDS.keys() == FORMATS.keys() | {"sqlite"}
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
