@@ -142,7 +142,7 @@ def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> Instal
     )
     steps = _Steps(before, replacement)
     steps.env(manifest, values)
-    merged = steps.managed(opened) if manifest.managed else steps.merged(opened)
+    merged = steps.managed(opened, values) if manifest.managed else steps.merged(opened)
     steps.auth(merged, manifest.base_url)
     steps.others(opened, merged.data)
     steps.profiles()
@@ -214,7 +214,7 @@ class _Steps:
         gone |= (holders & SERVICE_KEY_ENV) - written.keys()
         edited = edit_env(own, written, gone)
         self.env_after = edited.data
-        ours = self._unchanged_lines()
+        ours = self._unchanged_lines(files.env)
         self.removed += [each for each in edited.removed if each.where.partition(": ")[2] not in ours]
         self.notes += edited.notes
         was = read_env_raw(files.env or b"")
@@ -224,14 +224,14 @@ class _Steps:
 
     def _former(self, manifest: Manifest, values: Mapping[str, str]) -> set[str]:
         """Lines that the last install set and this one does not, unless the user changed them since."""
-        return self._unchanged_lines() - values.keys()
+        return self._unchanged_lines(self.before.files.env) - values.keys()
 
-    def _unchanged_lines(self) -> set[str]:
-        """Lines that the last install set and that still have its value: provision's own, not the user's."""
+    def _unchanged_lines(self, env: bytes | None) -> set[str]:
+        """Lines that the last install set and that still have its value in this `.env`: provision's own, not the user's."""
         installed = self.before.installed
         if installed is None:
             return set()
-        was = read_env_raw(self.before.files.env or b"")
+        was = read_env_raw(env or b"")
         salt = installed.manifest.salt
         return {
             name
@@ -310,14 +310,18 @@ class _Steps:
         self._describe(files.config, merged.data, opened.verified.config)
         return merged
 
-    def managed(self, opened: OpenedBundle) -> Merged:
-        """Plan the managed scope, which all users can read: it gets the rendering, and the user's config is only cleaned."""
+    def managed(self, opened: OpenedBundle, values: Mapping[str, str]) -> Merged:
+        """Plan the managed scope, which all users can read: it gets the rendering and the variables of the policy, never the key.
+
+        The user's config is only cleaned.
+        """
         scope, installed = self.before.managed, self.before.installed
         was_env, was_config = (scope.env, scope.config) if scope else (None, None)
         last = installed.kept.rendering if installed else None
         before_managed = bool(installed and installed.manifest.managed)
-        pins = dict(facts.MANAGED_ENV_PINS)
-        edited = edit_env(was_env, pins, {*facts.HIJACKING_ENV, opened.manifest.key_env} - pins.keys())
+        pins = {**facts.MANAGED_ENV_PINS, **{name: values[name] for name in facts.POLICY_ENV if name in values}}
+        former = self._unchanged_lines(was_env).intersection(facts.POLICY_ENV) if before_managed else set()
+        edited = edit_env(was_env, pins, {*facts.HIJACKING_ENV, *former, opened.manifest.key_env} - pins.keys())
         config = merge_config(was_config, last if before_managed else None, opened.verified.config)
         cleaned = clean_config(self._config(), None if before_managed else last, opened.verified.config, self.key)
         self.removed += (*edited.removed, *config.removed, *cleaned.removed)

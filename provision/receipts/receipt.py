@@ -349,15 +349,6 @@ def _list_number(folder: EndpointFolder) -> str | None:
     return stored.trust.number if stored else None
 
 
-def kept_receipt(home: Path) -> SignedReceipt | None:
-    """The stored receipt of a home; None when there is none. Raises BadReceiptError."""
-    text = read_optional(home / RECEIPT, MAX_RECEIPT_BYTES)
-    signature = read_optional(home / RECEIPT_SIGNATURE, 4096)
-    if text is None or signature is None:
-        return None
-    return SignedReceipt(parse_receipt(text), text + signature)
-
-
 def next_counter(folder: EndpointFolder, now: datetime) -> int:
     """The counter of this endpoint's next receipt. It is stored before it is used."""
     path = folder.root / _COUNTER

@@ -10,7 +10,7 @@ import yaml
 
 from provision.errors import Place
 from provision.fleet.desired import ApiMode, DesiredState, EffectiveProfile, Platform, SecretDelivery
-from provision.hermes.rendering.render import render_config, render_managed_env, render_welcome
+from provision.hermes.rendering.render import render_config, render_welcome
 from provision.hermes.rendering.templates import Templates
 
 HERE = Path(__file__).parent
@@ -32,5 +32,3 @@ def test_rendering(case: str, golden: Any) -> None:
     golden(HERE / case / "config.yaml", render_config(profile, TEMPLATES).text)
     state = DesiredState("ada", profile, Place("inventory.yaml", 1), platform=platform)
     golden(HERE / case / "WELCOME.md", render_welcome(state, TEMPLATES))
-    if profile.managed:
-        golden(HERE / case / "managed.env", render_managed_env(profile))

@@ -26,7 +26,9 @@ from provision.endpoint.status import home_status, home_status_json
 from provision.endpoint.verify import ExpiredBundleError, OlderBundleError, OtherUserError, OtherWorkspaceError
 from provision.errors import Severity
 from provision.files import FileProblemError
-from provision.fleet.desired import ApiMode, EffectiveProfile, Platform, SecretDelivery
+from provision.fleet.desired import ApiMode, EffectiveProfile, GuardrailPolicy, Platform, SecretDelivery
+from provision.hermes.home import HomeFiles
+from provision.hermes.routing.environment import load_environment
 from provision.keys.age import load_identities
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -252,6 +254,29 @@ def test_managed_scope_holds_no_secret(endpoint: Endpoint) -> None:
     assert "evil" not in str(endpoint.config())
     assert [n for n, data in endpoint.tree().items() if endpoint.key.encode() in data] == ["home/.env"]
     assert endpoint.install(bundle).plan.empty
+
+
+def test_the_managed_scope_holds_the_variables_of_a_policy(endpoint: Endpoint) -> None:
+    """The managed `.env` is read last, so a line that the user adds to the own `.env` afterwards does not undo the policy."""
+    endpoint.environ["HERMES_MANAGED_DIR"] = str(endpoint.managed)
+    guarded = replace(MANAGED, policy=GuardrailPolicy(approvals="manual", redact=True))
+    assert endpoint.install(with_profile(endpoint, guarded, generation=10)).ok
+    lines = (endpoint.managed / ".env").read_text().splitlines()
+    assert {"HERMES_YOLO_MODE=0", "HERMES_REDACT_SECRETS=true"} <= set(lines)
+    with (endpoint.home / ".env").open("a") as own:
+        own.write("HERMES_YOLO_MODE=1\nHERMES_REDACT_SECRETS=false\n")
+    home, managed = (
+        HomeFiles(str(folder), env=(folder / ".env").read_bytes()) for folder in (endpoint.home, endpoint.managed)
+    )
+    environment = load_environment(home, endpoint.environ, managed)
+    assert (environment.get("HERMES_YOLO_MODE"), environment.get("HERMES_REDACT_SECRETS")) == ("0", "true")
+
+    (endpoint.managed / ".env").write_text("\n".join([*lines, "TEAM=ours"]).replace("=true", "=1") + "\n")
+    assert endpoint.install(with_profile(endpoint, MANAGED, generation=11)).ok
+    left = (endpoint.managed / ".env").read_text()
+    assert "YOLO" not in left
+    assert "HERMES_REDACT_SECRETS=1\n" in left, "changed by somebody since"
+    assert "TEAM=ours\n" in left
 
 
 def test_a_managed_scope_left_behind_is_named_with_its_cure(endpoint: Endpoint) -> None:

@@ -19,7 +19,6 @@ from provision.hermes.guardrails.settings import (
     DEFAULT_TOOLSETS,
     SANDBOXES,
     TRUE_WORDS,
-    YOLO_ENV,
     is_true,
 )
 from provision.hermes.guardrails.tool_rules import allowed_names, denied_names
@@ -140,7 +139,7 @@ def effective_guardrails(layers: Layers, environment: Environment, extras: HomeE
     backend = environment.get("TERMINAL_ENV") or str(_mapping(config.get("terminal")).get("backend") or "")
     return Guardrails(
         approvals=_mode(approvals.get("mode", environment.hermes.approvals_default)),
-        yolo=environment.get(YOLO_ENV).lower() in TRUE_WORDS,
+        yolo=environment.get(facts.YOLO_ENV).lower() in TRUE_WORDS,
         deny_commands=tuple(_denied(approvals)) if environment.hermes.denies_commands else (),
         denied_toolsets=_names(_mapping(config.get("agent")).get("disabled_toolsets")),
         redact=said.lower() in TRUE_WORDS,
@@ -153,7 +152,7 @@ def effective_guardrails(layers: Layers, environment: Environment, extras: HomeE
         sandbox=backend if backend in SANDBOXES else "",
         providers=tuple(_providers(config)),
         extras=extras,
-        yolo_place=environment.place(YOLO_ENV),
+        yolo_place=environment.place(facts.YOLO_ENV),
         redact_place=(
             environment.place(facts.REDACT_SECRETS_ENV)
             if redact_env is not None
@@ -250,7 +249,7 @@ def _approval_hazards(policy: GuardrailPolicy, found: Guardrails, where: str) ->
         return
     why = f"the policy asks for approvals: {policy.approvals}, but commands run without asking"
     if found.yolo:
-        yield error("policy-approvals", found.yolo_place, f"{why} (HERMES_YOLO_MODE)", f"remove {YOLO_ENV}")
+        yield error("policy-approvals", found.yolo_place, f"{why} (HERMES_YOLO_MODE)", f"remove {facts.YOLO_ENV}")
     elif _weaker(found.approvals, policy.approvals):
         why = (
             why

@@ -52,11 +52,6 @@ def servers_of(config: Mapping[str, Any]) -> Iterator[McpServer]:
         yield McpServer(name, target, name in enabled, name in offered, host, command, _tools(server))
 
 
-def mcp_target(server: Mapping[str, Any]) -> str:
-    """The host of a server, or the name of its program; never a path, an argument or a part of a URL that may hold a secret."""
-    return mask_secrets(_host(server).partition(":")[0] or _command(server) or "nothing")
-
-
 def rule_for(server: McpServer, rules: Iterable[McpRule]) -> McpRule | None:
     """The first rule that allows a server."""
     return next((rule for rule in rules if _fits(server, rule)), None)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from provision.fleet.desired import GuardrailPolicy
 
 _NOTHING: Final = MappingProxyType[str, Any]({})
-YOLO_ENV: Final = "HERMES_YOLO_MODE"
 DEFAULT_TOOLSETS: Final = {"cli": "hermes-cli", "cron": "hermes-cron"}
 """The platforms whose toolsets a policy sets: chats in the terminal and scheduled jobs."""
 CRON_APPROVES: Final = frozenset({"approve", "off", "allow", "yes"})
@@ -152,7 +151,7 @@ def policy_env(policy: GuardrailPolicy | None) -> dict[str, str]:
     """The lines of `.env` that keep a variable of the shell from undoing a policy: `.env` wins over the shell."""
     lines = {}
     if policy and policy.approvals:
-        lines[YOLO_ENV] = "0"
+        lines[facts.YOLO_ENV] = "0"
     if policy and policy.redact:
         lines[facts.REDACT_SECRETS_ENV] = "true"
     return lines

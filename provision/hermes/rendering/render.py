@@ -98,13 +98,6 @@ def render_env(profile: EffectiveProfile, key: str) -> bytes:
     return format_env({profile.key_env: key, **profile.env, **policy_env(profile.policy)})
 
 
-def render_managed_env(profile: EffectiveProfile) -> bytes:
-    """Render the `.env` of Hermes' managed scope. All users of the machine can read it: it contains pins, but no key."""
-    if profile.key_env in profile.env:
-        raise EnvFileError(f"env: must not set {profile.key_env}: the key has this name")
-    return format_env({**profile.env, **policy_env(profile.policy), **facts.MANAGED_ENV_PINS})
-
-
 def render_welcome(state: DesiredState, templates: Templates) -> bytes:
     """Render one user's page: steps, test prompts, what to do on errors. It contains no secret."""
     profile = state.profile

@@ -44,11 +44,6 @@ class Layers:
         user = {} if self.user.malformed or self.user.beyond else self.user.mapping
         return _merged(user, {} if self.managed.beyond else self.managed.mapping)
 
-    def where_dotted(self, dotted: str) -> str:
-        """Like `where`, for a path written as `custom_providers[0].api_key`."""
-        steps = dotted.replace("[", ".").replace("]", "").split(".")
-        return self.where(*(int(step) if step.isdigit() else step for step in steps))
-
     def is_reference(self, *path: str | int) -> bool:
         """Return whether the file itself has nothing but a reference to a variable here (`${NAME}`)."""
         node: Any = (self.managed if self.is_managed(*path) else self.user).value

@@ -10,7 +10,7 @@ import pytest
 from provision.errors import Severity
 from provision.fleet.desired import EffectiveProfile, GuardrailPolicy, McpRule
 from provision.hermes.guardrails.effective import Guardrails, policy_hazards
-from provision.hermes.guardrails.servers import mcp_target
+from provision.hermes.guardrails.servers import servers_of
 from provision.hermes.guardrails.settings import RULES, policy_env, policy_settings, with_policy
 from provision.hermes.guardrails.unenforced import contradictions_of, unenforced
 from provision.hermes.home import HermesFiles, HomeFiles
@@ -93,7 +93,7 @@ def test_which_servers_are_offered(toolsets: list[str] | None, disabled: list[st
     ],
 )
 def test_an_inventory_has_no_secret(server: dict[str, Any], target: str) -> None:
-    assert mcp_target(server).startswith(target)
+    assert all(found.target.startswith(target) for found in servers_of({"mcp_servers": {"s": server}}))
     found = guardrails({"mcp_servers": {"s": server, KEY: server}})
     assert KEY not in json.dumps(found.fields()) + found.summary
 

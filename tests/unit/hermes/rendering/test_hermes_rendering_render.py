@@ -11,7 +11,7 @@ import yaml
 from provision.errors import Place
 from provision.fleet.desired import ApiMode, DesiredState, EffectiveProfile, Platform, SecretDelivery
 from provision.hermes.env.parsers import EnvFileError
-from provision.hermes.rendering.render import render_config, render_env, render_managed_env, render_welcome
+from provision.hermes.rendering.render import render_config, render_env, render_welcome
 from provision.hermes.rendering.templates import TemplateError, Templates
 
 SHIPPED = Path(__file__).parents[4] / "templates"
@@ -137,7 +137,6 @@ def test_a_missing_or_unreadable_template_is_named(tmp_path: Path) -> None:
 def test_env_lines() -> None:
     profile = dataclasses.replace(PROFILE, env={"TEAM": "eng"})
     assert render_env(profile, "sk-aisa-TEST-1") == b"AISA_API_KEY=sk-aisa-TEST-1\nTEAM=eng\n"
-    assert render_managed_env(profile).startswith(b"TEAM=eng\nCUSTOM_BASE_URL=\n")
     for key in ("", "  ", "sk-aisa-...", "YOUR_AISA_API_KEY", "a secret with blanks"):
         with pytest.raises(EnvFileError) as e:
             render_env(profile, key)

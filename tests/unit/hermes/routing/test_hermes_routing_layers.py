@@ -40,7 +40,7 @@ def test_the_managed_file_wins_leaf_by_leaf() -> None:
     assert (found.config["m"], found.config["l"], found.config["n"]) == ({"a": 1, "b": 3}, [2], {"x": 1})
     assert found.where("m", "a") == "/h/config.yaml m.a"
     assert found.where("m", "b") == "/etc/hermes/config.yaml m.b"
-    assert found.where_dotted("l[0].name") == "/etc/hermes/config.yaml l[0].name"
+    assert found.where("l", 0, "name") == "/etc/hermes/config.yaml l[0].name"
 
 
 def test_references_are_expanded_and_unset_ones_stay() -> None:
