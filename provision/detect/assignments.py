@@ -10,25 +10,26 @@ from __future__ import annotations
 import re
 
 from provision.detect.entropy import looks_random, run_share, shannon, word_share
+from provision.lazy_regex import lazy_regex
 
-_IDENTIFIER = re.compile(rb"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*[?!]?")
-_CODE = re.compile(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%>|\\[dwsSWDbB.]|^\$[A-Za-z_(]")
-_REFERENCE = re.compile(rb"^\$[A-Za-z_({]|\$\{|\{\{|<%|^%[A-Za-z_]+%$|^[<\[{(].*[>\]})]$|^[A-Z_]+$|\w\(")
-_DIGIT = re.compile(rb"[0-9\x80-\xff]")
+_IDENTIFIER = lazy_regex(rb"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*[?!]?")
+_CODE = lazy_regex(rb"\w[(\[]|[)\]]$|^[\[({&*|>!]|=>|\?\?|\|\||&&|\$\{|\{\{|<%|%>|\\[dwsSWDbB.]|^\$[A-Za-z_(]")
+_REFERENCE = lazy_regex(rb"^\$[A-Za-z_({]|\$\{|\{\{|<%|^%[A-Za-z_]+%$|^[<\[{(].*[>\]})]$|^[A-Z_]+$|\w\(")
+_DIGIT = lazy_regex(rb"[0-9\x80-\xff]")
 
 
-_ORDINARY = re.compile(
+_ORDINARY = lazy_regex(
     r"[A-Z]?[a-z]{3,16}[A-Za-z]{0,10}"
     r"(?:[0-9]{1,6}[!@#$%&*?.]{0,3}|[!@#$%&*?]{1,3}[0-9]{0,6}|[$@!][A-Za-z0-9]{2,10}|[_@-][0-9]{2,8}[a-z]?)"
 )
-_IS_NO_PASSWORD = re.compile(
+_IS_NO_PASSWORD = lazy_regex(
     r"(?i)^(?:pass(?:word|wd|phrase)|pwd|secret|test|example|sample|demo|foo|bar|user|change|your|my|some|new|old|fake|dummy|invalid|wrong"
     r"|bytes|int|uint|float|str|string|utf|sha|md|base|arg|param|var|value|val|key|token|group|field|column|line|item|str)"
 )
-_MIXED = re.compile(r"[0-9!@#$%&*?+~^]")
-_IS_NAME = re.compile(r"(?i)passw(?:or)?d|passphrase|(?:^|[_.-])(?:pwd|pass|token|secret|key|user|name)(?:$|[_.-])")
+_MIXED = lazy_regex(r"[0-9!@#$%&*?+~^]")
+_IS_NAME = lazy_regex(r"(?i)passw(?:or)?d|passphrase|(?:^|[_.-])(?:pwd|pass|token|secret|key|user|name)(?:$|[_.-])")
 """A value that says what it is, as a variable or an identifier does: `login_password_2`."""
-_PLACED = re.compile(r"^[/.~<\[{(:#%]|[/\\]\w+[/\\]|\.\w{2,4}$|^[\w.+-]+@[\w-]+\.\w|%[sdr]")
+_PLACED = lazy_regex(r"^[/.~<\[{(:#%]|[/\\]\w+[/\\]|\.\w{2,4}$|^[\w.+-]+@[\w-]+\.\w|%[sdr]")
 """A path, a file, an address, a format, a symbol, a mark."""
 _EXAMPLE_UUIDS = frozenset(
     {b"550e8400-e29b-41d4-a716-446655440000", b"123e4567-e89b-12d3-a456-426614174000", b"123e4567-e89b-12d3-a456-426655440000",
@@ -47,7 +48,7 @@ def prefix_pattern(outside: str = "") -> str:
     return rf"(?:[^{never}]*[0-9\x80-\xff]|(?:{up}{down}){{2}}{up}|(?:{down}{up}){{2}}{down})"
 
 
-_CANDIDATE = re.compile(prefix_pattern().encode("latin-1"))
+_CANDIDATE = lazy_regex(prefix_pattern().encode("latin-1"))
 
 
 def plausible_quoted(value: bytes) -> bool:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
+from provision.lazy_regex import lazy_regex
 
 # one row for each first letter, one digit for each second letter: -log2 of its share, 9 for very rare pairs
 _SURPRISE = [
@@ -43,7 +44,7 @@ _SURPRISE = [
     "55454577598444529633766676",
     "48751676398767489766797665",
 ]
-_RUN = re.compile(r"[A-Z]{4,}|[A-Z]?[a-z]{3,}")
+_RUN = lazy_regex(r"[A-Z]{4,}|[A-Z]?[a-z]{3,}")
 _LONG_WORD = 4.0
 """Most bits per letter pair of a word: 90 % of words of 12 letters have fewer, and 0.1 % of random letters."""
 _SHORT_WORD = 4.4
@@ -93,7 +94,7 @@ def character_kinds(value: str) -> int:
     )
 
 
-_LONG_HEX = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
+_LONG_HEX = lazy_regex(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
 """Text in which words like `deebe` are chance."""
 
 

@@ -13,17 +13,18 @@ from urllib.parse import unquote
 
 from provision.detect.entropy import run_share, shannon, word_share
 from provision.detect.shapes import aisa_shaped, is_placeholder
+from provision.lazy_regex import lazy_regex
 
 GUESSES = frozenset({"high-entropy"})
 """Rules that find values without a prefix of their own, besides those whose id begins with `assigned-`."""
-_MASKED = re.compile(r"\.{3}|…|\*{3,}|•{2,}|[xX]{6,}|#{4,}|_{6,}|\[REDACTED|<redacted|\(hidden\)|0{12,}", re.IGNORECASE)
-_REFERENCE = re.compile(
+_MASKED = lazy_regex(r"\.{3}|…|\*{3,}|•{2,}|[xX]{6,}|#{4,}|_{6,}|\[REDACTED|<redacted|\(hidden\)|0{12,}", re.IGNORECASE)
+_REFERENCE = lazy_regex(
     r"""(?ix) ^ \$ | \$\{ | \$\( | \{\{ | ^%[a-z_0-9]+%$ | ^<[^>]+>$ | ^\{[^{}]*\}$ | ^@[a-z] | %\([a-z_]+\)s
       | ^%[sdrv]$ | \#\{
       | ^(?:env|file|vault|op|keyring|secret|ssm|aws-sm|gcp-sm|azure-kv|doppler|bws|arn|urn|data|ref|cmd|exec):
       | process\.env | os\.environ | getenv | \bENV\[ | ^!(?:ref|sub|env|vault) """,
 )
-_EXAMPLE = re.compile(
+_EXAMPLE = lazy_regex(
     r"""(?ix) example | sample | dummy | placeholder | change[-_]?me | replace[-_]?(?:me|this|with)
       | your[-_]?(?:own|api|key|token|secret|password) | (?:insert|enter|paste|put)[-_ ]?(?:your|here|the)
       | (?:api|the|some)[-_]?key[-_]?here | \bfake
@@ -32,37 +33,37 @@ _EXAMPLE = re.compile(
 )
 _FEW_CHARACTERS = 8
 """Long hex has sixteen different characters."""
-_ADVICE = re.compile(r"(?i)your|my[-_]|here|goes|insert|paste|replace")
-_PAIR = re.compile(r"(?<!\.)\.\.(?!\.)|(?<!\*)\*\*(?!\*)")
-_BASE64 = re.compile(r"[0-9A-Za-z_-]{16,}={0,2}")
-_UUID = re.compile(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
-_TYPE = re.compile(r"[A-Z][A-Za-z0-9]*(?:Key|Token|Secret|Password|Credentials?|Cookie|Auth)")
+_ADVICE = lazy_regex(r"(?i)your|my[-_]|here|goes|insert|paste|replace")
+_PAIR = lazy_regex(r"(?<!\.)\.\.(?!\.)|(?<!\*)\*\*(?!\*)")
+_BASE64 = lazy_regex(r"[0-9A-Za-z_-]{16,}={0,2}")
+_UUID = lazy_regex(r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
+_TYPE = lazy_regex(r"[A-Z][A-Za-z0-9]*(?:Key|Token|Secret|Password|Credentials?|Cookie|Auth)")
 """A class of a program: `signing_key: Ed25519PrivateKey`."""
 _SOME_WORDS = 0.3
-_FINGERPRINT = re.compile(r"fp_[a-z2-7]{16}|pf_[0-9a-f]{16}")  # fingerprints of keys and findings
-_HASH = re.compile(r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+|(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}")
-_CRYPT = re.compile(
+_FINGERPRINT = lazy_regex(r"fp_[a-z2-7]{16}|pf_[0-9a-f]{16}")  # fingerprints of keys and findings
+_HASH = lazy_regex(r"(?i)(?:md5|sha-?\d{1,3}|blake2[bs]?|blake3|crc32)[-:=_/$]\S+|(?:[0-9a-f]{2}:){5,}[0-9a-f]{2}")
+_CRYPT = lazy_regex(
     r"\$(?:[0-9]|[0-9][abxy]|argon2(?:id|i|d)|scrypt|pbkdf2[-a-z0-9]*|y|gy|apr1)\$|pbkdf2_|\{S?SHA\d*\}"
 )
-_PUBLIC = re.compile(
+_PUBLIC = lazy_regex(
     r"ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-|sk-ssh-|AAAA[BCE]3Nza|AAAAE2VjZHNh|age1[0-9a-z]{10}|npub1|0x[0-9a-fA-F]{40}$"
     r"|MI[GI]fMA0G|MIIBIjAN|MFkwEwYH|MCowBQYDK2V"  # how public keys of each kind begin in base64
 )
-_NUMBER = re.compile(r"[-+]?[0-9][0-9_.,:eE+/-]*[a-zA-Z%]{0,3}|0x[0-9a-fA-F]{1,16}|\d{4}-\d\d-\d\d[T ].*")
-_PLACE = re.compile(
+_NUMBER = lazy_regex(r"[-+]?[0-9][0-9_.,:eE+/-]*[a-zA-Z%]{0,3}|0x[0-9a-fA-F]{1,16}|\d{4}-\d\d-\d\d[T ].*")
+_PLACE = lazy_regex(
     r"""(?ix) [a-z][a-z0-9+.-]*:// | ^(?:\.{0,2}|~)/ | ^[a-z]:[\\/] | ^[\w.+-]+@[\w-]+\.[\w.-]+$ | ^[\w-]+(?:\.[\w-]+)+:\d+$
       | \.(?:py|js|ts|json|ya?ml|toml|md|txt|html?|css|png|svg|pem|key|crt|sh|so|go|rs|java|c|h)$ """,
 )
-_PATH = re.compile(r"[\w-]+(?:/[\w.-]+)+/?")
-_CODE = re.compile(
+_PATH = lazy_regex(r"[\w-]+(?:/[\w.-]+)+/?")
+_CODE = lazy_regex(
     r"\w\(|\)$|^\[|\]$|=>|->|::|\|\||&&|^[=!<>]=|^lambda\b|\w\[[\"'\w]"
     r"|^(?:self|this|cls|req|request|config|cfg|settings|opts?|options|args|params|ctx|data|event|state|props)[.\[]"
 )
-_NAME_BEFORE = re.compile(
+_NAME_BEFORE = lazy_regex(
     r"([\w.-]+)[\"'`\])]{0,2}\s{0,4}(?::=|=>|[:=])\s{0,4}(?:[brfu]{0,2}\\{0,2}[\"'`])?$", re.IGNORECASE
 )
-_ASSIGNMENT = re.compile(r"[A-Za-z_][\w.-]*=[^=]")
-_HARMLESS_NAME = re.compile(
+_ASSIGNMENT = lazy_regex(r"[A-Za-z_][\w.-]*=[^=]")
+_HARMLESS_NAME = lazy_regex(
     r"""(?ix) (?:^|[_.-]) (?:
           public|publishable|pub|public_?key|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object
         | index|hash|integrity|digest|checksum|sha\d*|md5|etag|commit|rev(?:ision)?|fingerprint|thumbprint|signature|csrf|xsrf
@@ -72,11 +73,11 @@ _HARMLESS_NAME = re.compile(
         ) [_.-]? (?:key|token)s? $
       | (?:integrity|digest|checksum|sha\d+|md5|etag|commit|revision|fingerprint|uuid|guid|hash|version|resolved)$ """,
 )
-_MANUALS_PASSWORD = re.compile(
+_MANUALS_PASSWORD = lazy_regex(
     r"(?i)(?:(?:my|your|a|the|some)[-_ ]?)?(?:super[-_ ]?)?(?:pass(?:word|wd|phrase)?|secret)\d*"
     r"|pwd\d*|user(?:name)?\d*|root|admin|test|token|postgres|guest|mysql|foo|bar|baz|x+|\*+|[a-z]"
 )
-_DEMO_KEY = re.compile(
+_DEMO_KEY = lazy_regex(
     r"(?i)^sk-(?:ssh|ecdsa)-|AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$"
 )
 

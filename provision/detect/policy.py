@@ -16,61 +16,62 @@ from provision.detect.entropy import word_share
 from provision.detect.not_secret import is_not_secret, is_reference_or_mask
 from provision.detect.rules import beside, named
 from provision.detect.secret_names import names_secret, plain_value
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provision.detect.rule import Rule
 
-_WORDS_OF_PLACEHOLDERS = re.compile(
+_WORDS_OF_PLACEHOLDERS = lazy_regex(
     r"(?i)example|sample|dummy|placeholder|change[-_ ]?(?:me|it|this)|replace[-_ ]?(?:me|this|with|it)|redacted|removed|hidden"
     r"|(?:insert|enter|paste|put|goes)[-_ ]?(?:your|here|the)|^(?:your|my|the|an?|some|new|old)[-_ ].*|\.\.\.|…"
     r"|^<.*>$|^\[.*\]$|^[xX*.•#_?-]+$|^(?:pass|passwd|pwd|pw|user|username|name|foo|bar|baz|foobar|blah|string|value|text|todo)$"
     r"|[-_./]\{[a-z_]+\}$|^\{[a-z_]+\}[-_./]|^foo=bar$|^xx=yy$|\bx{3,}\b|^(?:user(?:name)?|login):pass(?:word|wd)?$"
     r"|^(?:my|your|other|some|the)[-_]?(?:secret|password|passwd|token|(?:api)?[-_]?key)\d*(?::\w+)?$"
 )
-_KINDS = re.compile(
+_KINDS = lazy_regex(
     r"(?i)(?:str|string|text|bytes?|int|integer|number|float|bool|boolean|any|object|dict|list|map|array|optional|required|none"
     r"|void|char|type|typing|default|self|cls|this|auto|inherit|disabled|enabled|unset|unknown|missing|invalid|empty|given"
     r"|bearer|basic|digest|negotiate|eof|eol|oauth2?|ntlm|kerberos|plain|md5|file|env|prompt|stdin|keyring|undef(?:ined)?|unset"
     r"|include|omit|same-origin|use-credentials|added|removed|changed|fixed|deprecated|updated|renamed)[?!.]?"
 )
-_IDENTIFIER = re.compile(r"\$?[A-Za-z_]\w*(?:(?:\.|->|::|\?\.)[A-Za-z_]\w*)*[?!:]?")
-_CODE = re.compile(
+_IDENTIFIER = lazy_regex(r"\$?[A-Za-z_]\w*(?:(?:\.|->|::|\?\.)[A-Za-z_]\w*)*[?!:]?")
+_CODE = lazy_regex(
     r"\w[(\[{]|[)\]}][:,;]*$|^[\[({&*|>!]|=>|\?\?|\|\||&&|[$#]\{|\{\{|<%|%>|^[$%@][A-Za-z_({]|%[sdr]\b|^=|%\(|^f?\{|^[=!<>~]=|^[;,.:=]+$"
     r"|^:[a-z_]+$|^\w{1,3}={2,3}$|^\w+={2,3}\w*\?$|^\w\w?\?$"
 )
-_SENTENCE = re.compile(
+_SENTENCE = lazy_regex(
     r"(?:[A-Z]\w*|an?|the)\s\S+\s\S.*|.*\s.*[.:?!]|.*%[sdr(].*|.*\{[A-Za-z_]?[^{}]*\}.*|.*<[a-z_-]+>.*", re.DOTALL
 )
-_FORMATTED = re.compile(r"\{[A-Za-z_][\w.]*[(.\[{}]")
-_PATH = re.compile(
+_FORMATTED = lazy_regex(r"\{[A-Za-z_][\w.]*[(.\[{}]")
+_PATH = lazy_regex(
     r"(?:\.{0,2}|~|[A-Za-z]:)[/\\][\w.\\/ -]*[a-z]{3}[\w.\\/ -]*|[\w./-]+\.(?:key|pem|txt|json|ya?ml|env|toml|py|conf)"
 )
-_CONSTANT = re.compile(r"[A-Z]{2,}(?:_[A-Z]+)+|#(?:[0-9a-fA-F]{3}){1,2}|-\d{1,3}|xox[a-z]-|xapp-|gh[a-z]_|sk-")
+_CONSTANT = lazy_regex(r"[A-Z]{2,}(?:_[A-Z]+)+|#(?:[0-9a-fA-F]{3}){1,2}|-\d{1,3}|xox[a-z]-|xapp-|gh[a-z]_|sk-")
 """The name of a constant, a colour, a number below zero, the prefix of a token."""
-_NAMES = re.compile(r"[a-z_]+(?::[a-z_]+){2,}|[A-Z_]+=[\w-]+:(?:latest|\d{1,4})")
+_NAMES = lazy_regex(r"[a-z_]+(?::[a-z_]+){2,}|[A-Z_]+=[\w-]+:(?:latest|\d{1,4})")
 """Names of fields (`pw_uid:pw_gid:pw_dir`); a variable and the version of a stored secret."""
-_TRANSLATED = re.compile(
+_TRANSLATED = lazy_regex(
     r"(?i)secret|secrèt|segret|geheim|gizli|s\u0131r|hemlig|titk|tajn|rún|rúin|секрет|cekpe|тайн|秘密|密|シークレット|パス|시크릿|비밀|암호"
     r"|пароль|contrase|contrasenya|heslo|kodeord|salasana|passord|parol|lösenord|wachtwoord|passwort|kennwort|senha|hasł|jelszó|şifre"
 )
 """A label: the word for a secret in another language, or a part of it."""
-_ADDRESS = re.compile(r"(?i)https?://[^\s@?]*")
+_ADDRESS = lazy_regex(r"(?i)https?://[^\s@?]*")
 _ELSEWHERE = (_KINDS, _PATH, _ADDRESS, _CONSTANT, _NAMES)
-_PROSE_WORD = re.compile(
+_PROSE_WORD = lazy_regex(
     r"(?i)in|if|is|to|and|or|for|from|with|as|of|on|the|an?|when|that|which|will|can|must|may|options?|flags?|args?|instead|parameter"
     r"|argument|value|commands?|switch(?:es)?|are|was|not|be|by|it|this|at|has|have|should|etc|description|called|used|given"
 )
-_IN_PROSE = re.compile(rb"[.,]?[ \t]+[A-Za-z0-9(`\x80-\xff]|'[a-z]\b|[ \t]+=")
-_TYPED = re.compile(r"[&\w.<>\[\]?|' ]{1,40}[ ]{0,2}=[ ]{0,2}[brfu]?[\"'`]")
-_NEXT_PAIR = re.compile(r"[;&][A-Za-z_][\w.-]*=")
+_IN_PROSE = lazy_regex(rb"[.,]?[ \t]+[A-Za-z0-9(`\x80-\xff]|'[a-z]\b|[ \t]+=")
+_TYPED = lazy_regex(r"[&\w.<>\[\]?|' ]{1,40}[ ]{0,2}=[ ]{0,2}[brfu]?[\"'`]")
+_NEXT_PAIR = lazy_regex(r"[;&][A-Za-z_][\w.-]*=")
 _OPERATORS = frozenset({"not", "await", "new", "yield", "lambda", "return"})
 _STRING_PREFIXES = frozenset({"f", "b", "r", "u", "rb", "br", "fr", "rf"})
 _QUOTES = frozenset({b'"', b"'"})
 _SHORTEST = 2
 _SHORTEST_WORD = 5
-_NAMED_IN = re.compile(
+_NAMED_IN = lazy_regex(
     r"(?i:(?:^|[_.-])(?:token|pass(?:word|wd|phrase)?|secrets?|pwd|keys?|credentials?|cookies?|auth)(?:$|[_.-]))"
     r"|[a-z](?:Token|Pass(?:word|wd|phrase)?|Secret|Key|Credentials?|Cookies?|Auth)(?:$|[A-Z_.])"
 )
@@ -80,22 +81,22 @@ _GIVEN = ("dsn-", "command-line-", "hermes-config-", "curl-user", "mysql-passwor
 
 
 _MARKS = frozenset({b'"', b"'", b"`", b">", b"|", b"("})
-_NOT_A_WORD = re.compile(r"\d|\w[^\w\s.'\u2019,/:-]\w|[a-z][A-Z].*[a-z][A-Z]")
+_NOT_A_WORD = lazy_regex(r"\d|\w[^\w\s.'\u2019,/:-]\w|[a-z][A-Z].*[a-z][A-Z]")
 """Something that words of a text do not have: a digit, a sign or several capitals inside."""
 _COOKIES = "assigned-by-cookies"
-_LOGIN = re.compile(r"(?i)sess|auth|token|login|user|remember|jwt|secret|key|pass|^s?id$|sid$|[_.-]id$")
+_LOGIN = lazy_regex(r"(?i)sess|auth|token|login|user|remember|jwt|secret|key|pass|^s?id$|sid$|[_.-]id$")
 """Names of cookies that log a user in."""
 _OFTEN_WORDS = frozenset({"assigned-by-cell", "assigned-by-tab", "named-argument"})
 """Rules for places in which words of a text are as likely as a secret."""
-_OPTION = re.compile(rb"-[\w\\-]{1,60}=$")
-_MANUALS_OPTION = re.compile(rb"\\-\\-[\w\\-]{1,60}=$")
+_OPTION = lazy_regex(rb"-[\w\\-]{1,60}=$")
+_MANUALS_OPTION = lazy_regex(rb"\\-\\-[\w\\-]{1,60}=$")
 """An option as the source of a manual page writes it: `\\-\\-password=postgres`."""
-_TOKEN_LABEL = re.compile(rb"pkcs11:(?:[\w-]+=[^;]*;)*token=$")
-_COMPARED = re.compile(rb"[$]\{?[\w.-]+\}?[\"']?\s*[!=]=?\s*[\"']$")
+_TOKEN_LABEL = lazy_regex(rb"pkcs11:(?:[\w-]+=[^;]*;)*token=$")
+_COMPARED = lazy_regex(rb"[$]\{?[\w.-]+\}?[\"']?\s*[!=]=?\s*[\"']$")
 """A shell compares a variable, `[ "x$password" = "x` ; it sets none."""
-_EXPANSION = re.compile(rb"\$\{[\w.-]+:$")
+_EXPANSION = lazy_regex(rb"\$\{[\w.-]+:$")
 """A shell's `${NAME:-value}`, which has a rule of its own."""
-_EXAMPLE_HOST = re.compile(rb"\bexample[a-z]?(?:\\&)?\.(?:org|com|net)")
+_EXAMPLE_HOST = lazy_regex(rb"\bexample[a-z]?(?:\\&)?\.(?:org|com|net)")
 _NAMED_OTHERWISE = frozenset({"assigned-by-kubernetes", "assigned-by-input"})
 """Rules for places whose values are secrets whatever their name."""
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from provision.detect.entropy import word_share
+from provision.lazy_regex import lazy_regex
 
 MOST_LINES = 200
 """Lines of one key, headers included: an RSA key of 16,384 bits has 193."""
-BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|^Private-Lines: \d{1,3}", re.MULTILINE)
-END = re.compile(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY|Private-MAC:")
+BEGIN = lazy_regex(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|^Private-Lines: \d{1,3}", re.MULTILINE)
+END = lazy_regex(rb"-----END [A-Z0-9 ]{0,40}PRIVATE KEY|Private-MAC:")
 FIRST_CHARACTERS = (
     r"(?:b3BlbnNzaC1rZXktdjE"  # openssh-key-v1
     r"|MII[A-Za-z0-9+/]{3}IB(?:ADANBgkqhkiG9w0B|AAK[BC])"  # PKCS #8 of an RSA key, PKCS #1, DSA
@@ -30,18 +31,18 @@ FIRST_CHARACTERS = (
 """How the base64 of a private key begins, encrypted or not, so that it is recognised without its BEGIN line."""
 _LEAST = 24
 """Shortest first line."""
-_SURE = re.compile(FIRST_CHARACTERS.encode())
-_HEADER = re.compile(
+_SURE = lazy_regex(FIRST_CHARACTERS.encode())
+_HEADER = lazy_regex(
     rb"(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset|MessageID|Subject|X-[\w-]{1,40}): [^\r\n]{0,200}"
 )
 _QUOTED = rb"[ \t>|#*\"'/`]{0,40}(?:\xe2\x94\x82[ \t]{0,8})?[\"']?"
-_BEFORE_ANY = re.compile(rb"(?:.*[^A-Za-z0-9+/=])?\+?")
+_BEFORE_ANY = lazy_regex(rb"(?:.*[^A-Za-z0-9+/=])?\+?")
 _AFTER = rb"(?P<after>(?:[ \t\"'`,;+)|]|\\[nr]?|\xe2\x94\x82|<br ?/?>){0,40})\r?\n?"
 _BODY = rb"(?P<body>[A-Za-z0-9+/]{1,8192}={0,2}|=[A-Za-z0-9+/]{4})"
-_PLAIN = re.compile(_QUOTED + _BODY + _AFTER)
-_LAST_RUN = re.compile(rb"(?P<before>(?:.*[^A-Za-z0-9+/=\r\n])?)" + _BODY + _AFTER, re.DOTALL)
-_BLANK = re.compile(rb"(?:\\[nr]|[ \t>|#*\"',+]|\xe2\x94\x82){0,40}\r?\n?")
-_CHANGING = re.compile(rb"[0-9]+|[ \t]+")
+_PLAIN = lazy_regex(_QUOTED + _BODY + _AFTER)
+_LAST_RUN = lazy_regex(rb"(?P<before>(?:.*[^A-Za-z0-9+/=\r\n])?)" + _BODY + _AFTER, re.DOTALL)
+_BLANK = lazy_regex(rb"(?:\\[nr]|[ \t>|#*\"',+]|\xe2\x94\x82){0,40}\r?\n?")
+_CHANGING = lazy_regex(rb"[0-9]+|[ \t]+")
 
 
 class KeyLine(Enum):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from provision.detect.shapes import is_placeholder
+from provision.lazy_regex import lazy_regex
 
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^\x00-\x7f]+")
+_WORDS = lazy_regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^\x00-\x7f]+")
 VENDORS = (
     "openai", "anthropic", "stripe", "mapbox", "sendgrid", "mailgun", "twilio", "datadog", "algolia", "cloudflare", "groq",
     "deepseek", "mistral", "cohere", "gemini", "openrouter", "pinecone", "replicate", "azure", "aws", "gcp", "google", "github",
@@ -61,7 +61,7 @@ _NAMES_A_SECRET = frozenset(
      "endpoint", "scheme", "format", "algorithm", "version", "created", "at", "age", "days", "seconds", "timeout"}
 )  # fmt: skip
 """`key_env`, `token_url`, `max_tokens`, `secret_name`: properties of a secret, not the secret itself."""
-_PLAIN_VALUE = re.compile(
+_PLAIN_VALUE = lazy_regex(
     r"""(?ix) true|false|yes|no|on|off|null|none|nil|~|\d{1,5}(?:\.\d{1,4})? | \$\{[A-Z_][A-Z0-9_]*\} | \$[A-Z_][A-Z0-9_]* | op://\S+"""
 )
 

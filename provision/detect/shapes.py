@@ -6,11 +6,11 @@ AIsa keys are `sk-aisa-` and 43 base64url characters; older ones are plain `sk-�
 
 from __future__ import annotations
 
-import re
+from provision.lazy_regex import lazy_regex
 
 AISA_KEY_LENGTH = 51
-AISA_KEY = re.compile(r"sk-aisa-[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
-SECRET_LIKE = re.compile(
+AISA_KEY = lazy_regex(r"sk-aisa-[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
+SECRET_LIKE = lazy_regex(
     r"sk-aisa-[A-Za-z0-9_-]{43,}"  # also behind a letter or a dash, as in the name of a file
     r"|(?<![A-Za-z0-9_-])(?:sk-[A-Za-z0-9_-]{16,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}|AGE-PLUGIN-[A-Z0-9-]{20,}"
     r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}"
@@ -18,7 +18,7 @@ SECRET_LIKE = re.compile(
     r"|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}|hvs\.[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}"
     r"|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.|-----BEGIN [A-Z ]*PRIVATE KEY)"
 )
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = lazy_regex(
     r"""(?ix) ^ (?:
         sk-(?:aisa-)? (?: [x-]+ | <.*> | \{.*\} | \$.* | your.* | change.?me.* | placeholder.* | example.*
                         | insert.* | paste.* | replace.* | test.?key | key | 0+ | 1234.* )?
@@ -31,7 +31,7 @@ _PLACEHOLDER = re.compile(
       | \{\{.*\}\} | \{.*\}
     ) $ """,
 )
-_MASKED = re.compile(r"…|\*{2,}|\.{2,}|•{2,}")
+_MASKED = lazy_regex(r"…|\*{2,}|\.{2,}|•{2,}")
 _LONGEST_PLACEHOLDER = 200
 _FEW_CHARACTERS = 12
 """43 random base64url characters have about 31 different ones; a dozen or fewer never occur."""

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from provision.lazy_regex import lazy_regex
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -22,9 +24,9 @@ _PROGRAMS = (
 _SSH_KEY = r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ AAAA\S+"
 _QUOTED = r"`[^`]*`|(?<!\w)'[^']*'(?!\w)|(?<!\w)\"[^\"]*\"(?!\w)"
 _END = r"[,;:.)]+(?:\s|$)| {2}| [(]"
-_WHOLE = re.compile(rf"{_QUOTED}|{_SSH_KEY}|(?<![\w/.-])(?:{_PROGRAMS})(?:{_QUOTED}|(?!{_END}).)+")
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_COLUMN = re.compile(r"(?<=\S) {2,}(?=\S)")
+_WHOLE = lazy_regex(rf"{_QUOTED}|{_SSH_KEY}|(?<![\w/.-])(?:{_PROGRAMS})(?:{_QUOTED}|(?!{_END}).)+")
+_COLOUR = lazy_regex(r"\x1b\[[0-9;]*m")
+_COLUMN = lazy_regex(r"(?<=\S) {2,}(?=\S)")
 
 
 def display_width(text: str) -> int:

@@ -13,20 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_PUBLIC = re.compile(
+_PUBLIC = lazy_regex(
     r"(?:SHA(?:1|256|384|512):|sha\d{1,3}[-:=]|MD5:|fp_|pf_|age1|ssh-|AAAA[BCE])[A-Za-z0-9+/=:_-]*", re.IGNORECASE
 )
-_ADDRESS = re.compile(r"(?<=://)([^/@?#]*@)?[^@?#]*")
-_TIME = re.compile(r"20\d\d-?\d\d-?\d\d(?:[T_-]?[\d-]{4,8}Z?)?")
-_UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
-_BODY = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
-_HEX = re.compile(r"(?i)[0-9a-f]{24,}")
-_ONE_CASE = re.compile(r"[a-z0-9]{20,}|[A-Z0-9]{20,}")
-_PASSWORD = re.compile(r"(?=.*[!#$%^&*()?<>|;~])[\x21-\x7e]{16,}")
+_ADDRESS = lazy_regex(r"(?<=://)([^/@?#]*@)?[^@?#]*")
+_TIME = lazy_regex(r"20\d\d-?\d\d-?\d\d(?:[T_-]?[\d-]{4,8}Z?)?")
+_UUID = lazy_regex(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_BODY = lazy_regex(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+_HEX = lazy_regex(r"(?i)[0-9a-f]{24,}")
+_ONE_CASE = lazy_regex(r"[a-z0-9]{20,}|[A-Z0-9]{20,}")
+_PASSWORD = lazy_regex(r"(?=.*[!#$%^&*()?<>|;~])[\x21-\x7e]{16,}")
 _FEW_CHARACTERS = 8
 _LEAST_CHANGES, _LETTERS_ONLY_CHANGES = 0.2, 0.35
 """Random letters change their case at every second place, those of a name in camel case at every fourth."""

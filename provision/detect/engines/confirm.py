@@ -6,7 +6,6 @@ RE2 is linear for any pattern and text, and adjacent windows of one rule are mer
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from provision.detect.match import Confidence, Match
 from provision.detect.policy import Policy
 from provision.detect.rule import NamedValue
 from provision.detect.secret import Secret
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from provision.detect.rule import Rule
 
 _CONTEXT = 64
-_ASSIGNED_TO = re.compile(
+_ASSIGNED_TO = lazy_regex(
     rb"(?<![\w.-])([A-Za-z_][A-Za-z0-9_.-]{1,60})[\"'`\])]{0,2}[ \t]{0,4}(?::=|=>|=|:(?![/\w]))[ \t]{0,4}"
     rb"(?:[brfu]{0,2}\\{0,2}[\"'`])?$"
 )

@@ -13,6 +13,8 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from provision.lazy_regex import lazy_regex
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -24,7 +26,7 @@ _PRINTABLE: ByteClass = frozenset(range(0x20, 0x80))
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL_SAFE = {ord("+"): ord("-"), ord("/"): ord("_")}
 _COLOUR_MARKS = (b"\x1b", b"\\u001b", b"\\u001B", b"\\x1b", b"\\x1B", b"\\033", b"\\e")
-ATOM = re.compile(rb"(?:\[(?:\\.|[^\]\\])*\]|\\x[0-9a-f]{2}|\\.|[^\\\[])(?:\{(\d+)\})?", re.DOTALL)
+ATOM = lazy_regex(rb"(?:\[(?:\\.|[^\]\\])*\]|\\x[0-9a-f]{2}|\\.|[^\\\[])(?:\{(\d+)\})?", re.DOTALL)
 """One class of a needle, perhaps several times."""
 _CODE: ByteClass = frozenset(b"[](")
 _OF_KEYS = b"[A-Za-z0-9_-]"

@@ -10,19 +10,21 @@ import functools
 import re
 from typing import Any
 
+from provision.lazy_regex import lazy_regex
+
 try:
     import re2
 except ImportError:  # google-re2 has no wheel for this system or Python
     re2 = None
 
 RE2_INSTALLED = re2 is not None
-_PIECE = re.compile(
+_PIECE = lazy_regex(
     rb"(?P<escape>\{(?=,\d*\})|\\(?:x\{[0-9A-Fa-f]+\}|x[0-9A-Fa-f]{2}|[0-7]{1,3}|.))|(?P<set>\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\])"
     rb"|\(\?(?P<flags>[ims]*(?:-[ims]+)?)(?P<scope>[:)])|(?P<name>\(\?P?<[A-Za-z_]\w*>)|(?P<group>\((?!\?))|(?P<end>\))|(?P<or>\|)"
     rb"|(?P<line>\$)|(?P<times>[*+?]|\{\d+(?:,\d*)?\})(?P<lazy>\??)(?P<more>[*+?]?)|(?P<other>[^()\\\[])",
     re.DOTALL,
 )
-_MEMBER = re.compile(
+_MEMBER = lazy_regex(
     rb"\[:(?P<class>\^?\w+):\]|(?P<escape>\\(?:x\{[0-9A-Fa-f]+\}|x[0-9A-Fa-f]{2}|.))|(?P<other>.)", re.DOTALL
 )
 _SPACE, _NO_SPACE = rb"\t\n\f\r ", rb"\x00-\x08\x0b\x0e-\x1f\x21-\xff"

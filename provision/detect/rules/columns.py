@@ -14,6 +14,7 @@ from provision.detect.engines.patterns import compiled
 from provision.detect.rule import NamedValue
 from provision.detect.rules.languages import IN_OTHER_LANGUAGES
 from provision.detect.secret_names import names_secret
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -36,25 +37,25 @@ _SQL_WORDS = (b"insert ", b"replace ", b"copy ", b"create table ")
 _MEMORY_BYTES = 32 << 20
 _LINE = compiled(rf"(?im)^{_CELLS}{_NAMED}{_CELLS}\r?$".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
 _STATEMENT = compiled(rf"(?i){_SQL}".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
-_DEFINED = re.compile(rb"(?:^|,)\s*[`\"\[]?(\w+)[`\"\]]?[ ]+(?!key\b)\[?[a-z]", re.MULTILINE | re.IGNORECASE)
-_CONSTRAINT = re.compile(rb"(?i)primary|key|unique|constraint|index|foreign|check")
-_SQL_VALUE = re.compile(
+_DEFINED = lazy_regex(rb"(?:^|,)\s*[`\"\[]?(\w+)[`\"\]]?[ ]+(?!key\b)\[?[a-z]", re.MULTILINE | re.IGNORECASE)
+_CONSTRAINT = lazy_regex(rb"(?i)primary|key|unique|constraint|index|foreign|check")
+_SQL_VALUE = lazy_regex(
     rb"[ \t\r\n]*(?:(?:[NE]|_binary[ ])?'(?P<text>(?:[^'\\]|\\.|'')*)'|(?P<other>[^,()']*))[ \t\r\n]*(?P<end>[,)])",
     re.DOTALL,
 )
 _JOINED = rb"(?:[.+&~,]|<<|\|\||\.\.)"
-_CODE = re.compile(rb"\\?\"[ ]?%b.*%b[ ]?\\?\"|%b[ ].*[ ]%b|`\$.*`" % ((_JOINED,) * 4), re.DOTALL)
+_CODE = lazy_regex(rb"\\?\"[ ]?%b.*%b[ ]?\\?\"|%b[ ].*[ ]%b|`\$.*`" % ((_JOINED,) * 4), re.DOTALL)
 """Not a value, but program code that puts one there: `VALUES ('" + password + "')`."""
-_TUPLE = re.compile(rb"\s{0,4},?\s{0,4}\(")
-_NAME_CELL = re.compile(rb"[ \t]*[\"'`*]{0,3}[A-Za-z_#\x80-\xff][\w .#/'\x80-\xff-]{0,60}[\"'`*]{0,3}[ \t]*")
-_KEY = re.compile(r"(?i)[ _-]keys?$")
-_RULE = re.compile(rb"[ \t]*(?:[|+:=-]|\xe2[\x94\x95][\x80-\xbf]|[ \t])+\r?")
+_TUPLE = lazy_regex(rb"\s{0,4},?\s{0,4}\(")
+_NAME_CELL = lazy_regex(rb"[ \t]*[\"'`*]{0,3}[A-Za-z_#\x80-\xff][\w .#/'\x80-\xff-]{0,60}[\"'`*]{0,3}[ \t]*")
+_KEY = lazy_regex(r"(?i)[ _-]keys?$")
+_RULE = lazy_regex(rb"[ \t]*(?:[|+:=-]|\xe2[\x94\x95][\x80-\xbf]|[ \t])+\r?")
 _CSV_CELL = {
-    each: re.compile(rb"(?:\"(?:[^\"]|\"\")*\"|[^\"\r\n%b][^\r\n%b]*|)(?=%b|\r?\Z)" % (each[:1], each[:1], each))
+    each: lazy_regex(rb"(?:\"(?:[^\"]|\"\")*\"|[^\"\r\n%b][^\r\n%b]*|)(?=%b|\r?\Z)" % (each[:1], each[:1], each))
     for each in (b",", b";", b"\t", b", ", b"; ")
 }
-_NOT_WORDS = re.compile(rb"[^\s\d!-/:-@]*[\d!-/:-@]\S*")
-_BARS = re.compile(rb"\||\xe2\x94\x82|\xe2\x95\x91|\xe2\x94\x83")
+_NOT_WORDS = lazy_regex(rb"[^\s\d!-/:-@]*[\d!-/:-@]\S*")
+_BARS = lazy_regex(rb"\||\xe2\x94\x82|\xe2\x95\x91|\xe2\x94\x83")
 _MOST_CELLS = 60
 _MOST_LINES_OF_ROW = 20
 _EDGES = b" \t\"'`*"

@@ -16,6 +16,7 @@ from provision.detect.engines.patterns import InvalidPatternError, compiled
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 from provision.errors import InvalidFilesError, Place, Problem, Severity
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 LARGEST_FILE = 4 << 20
 _REACH = 2048
 """In gitleaks a keyword may be anywhere in the file; here it must be within this many bytes."""
-_AT_LINE = re.compile(r"\(at line (\d+), column (\d+)\)")
-_ID = re.compile(r"[^0-9a-z]+")
+_AT_LINE = lazy_regex(r"\(at line (\d+), column (\d+)\)")
+_ID = lazy_regex(r"[^0-9a-z]+")
 _SEVERITIES = {each.value: each for each in FindingSeverity}
 
 

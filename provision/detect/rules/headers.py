@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from provision.detect.rule import NamedValue
 from provision.detect.rules.beside import found_by
 from provision.detect.rules.pieces import ALNUM, example
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_COOKIES = re.compile(
+_COOKIES = lazy_regex(
     rb"(?i)(?:\bcookie2?[\"']?[ ]?[:=,][ ]?|[ ](?:-b|--cookie)[ =])[ \t]{0,4}[\"']?(?P<pairs>[^\r\n\"']{4,4000})"
 )
-_PAIR = re.compile(rb"(?P<name>[\w.!#$%&*+^`|~-]{1,80})=(?P<value>[^;\s\"',\\]{4,2000})")
-_NO_SECRET = re.compile(
+_PAIR = lazy_regex(rb"(?P<name>[\w.!#$%&*+^`|~-]{1,80})=(?P<value>[^;\s\"',\\]{4,2000})")
+_NO_SECRET = lazy_regex(
     rb"(?i)_?g[ac](?:_.*|l_au)?|_gid|_gat.*|_fb[pc]|_hj.*|utm.*|amp_.*|ajs_.*|intercom-.*|optimizely.*|_pk_.*|expires|max-age"
     rb"|path|domain|samesite|version|lang(?:uage)?"
     rb"|locale|theme|tz|timezone|consent.*|cookieconsent.*|.*csrf.*|.*xsrf.*|__cf.*|cf_.*|_cfuvid|visitor.*|device.*|ak_bmsc"
     rb"|bm_.*|nid|anid|1p_jar|sourceid|ref"
 )
 """Cookies of analytics, settings and protections."""
-_SECRET = re.compile(rb"(?:\A|\n)(?P<indent>[ -]{0,12})[\"']?kind[\"']?: {1,4}[\"']?Secret[\"']?[ \t]*\r?(?:\n|\Z)")
-_BLOCK = re.compile(rb"(?P<indent>[ -]{0,12})(?:stringData|data):[ \t]*\r?\n")
-_ENTRY = re.compile(
+_SECRET = lazy_regex(rb"(?:\A|\n)(?P<indent>[ -]{0,12})[\"']?kind[\"']?: {1,4}[\"']?Secret[\"']?[ \t]*\r?(?:\n|\Z)")
+_BLOCK = lazy_regex(rb"(?P<indent>[ -]{0,12})(?:stringData|data):[ \t]*\r?\n")
+_ENTRY = lazy_regex(
     rb"(?P<indent>[ ]{1,24})[\"']?(?P<name>[\w.-]{1,253})[\"']?: {1,4}[\"']?(?P<value>[^\r\n\"']{0,4000})[\"']?[ \t]*\r?(?:\n|\Z)"
 )
-_ONE_VALUE = re.compile(rb"[^\s|>{}!&*#$%][^\s]{3,}")
+_ONE_VALUE = lazy_regex(rb"[^\s|>{}!&*#$%][^\s]{3,}")
 _MOST_LINES = 200
 
 

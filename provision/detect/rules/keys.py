@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from provision.detect.entropy import shannon
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.private_key import FIRST_CHARACTERS, is_one_key
 from provision.detect.rule import Rule
 from provision.detect.rules.pieces import ALNUM, LEFT, filler
+from provision.lazy_regex import lazy_regex
 
 _BECH32 = "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"
 _BASE64 = ALNUM + "+/"
-_BASE64_RUN = re.compile(rb"[A-Za-z0-9+/]{24,}")
+_BASE64_RUN = lazy_regex(rb"[A-Za-z0-9+/]{24,}")
 
 
 def _holds_key_material(value: bytes) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 
 from provision.detect.entropy import looks_random, word_share
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Rule
 from provision.detect.rules.pieces import ALNUM, BLANK, LEFT, URLSAFE, example, filler, in_base64
+from provision.lazy_regex import lazy_regex
 
 _SCHEMES = (
     "postgres", "postgresql", "mysql", "mariadb", "mssql", "sqlserver", "oracle", "mongodb", "redis", "rediss", "valkey",
@@ -40,7 +40,7 @@ def _has_json_header(value: bytes) -> bool:
         return False
 
 
-_BASIC = re.compile(rb"[ -~\x80-\xff]{1,200}?:([ -~\x80-\xff]{3,200})")
+_BASIC = lazy_regex(rb"[ -~\x80-\xff]{1,200}?:([ -~\x80-\xff]{3,200})")
 
 
 def _is_login(value: bytes) -> bool:

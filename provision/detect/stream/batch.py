@@ -8,7 +8,6 @@ the body of a private key.
 from __future__ import annotations
 
 import heapq
-import re
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
@@ -36,6 +35,7 @@ from provision.detect.views.split_keys import (
     key_start,
     row_end,
 )
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 
 MaskedRange = tuple[int, int, Match]
 _CONTEXT_BYTES = 768
-_INDENT = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
-_LINE_END = re.compile(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
+_INDENT = lazy_regex(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?")
+_LINE_END = lazy_regex(rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n")
 _KEY_BYTES = 4096
 _AISA = b"sk-aisa-"
 _BODY = 6
-_FILE_NAME = re.compile(rb"[\w.+-]{1,80}\.(?:[a-z]{1,5}|[a-z]{1,4}[0-9])")
+_FILE_NAME = lazy_regex(rb"[\w.+-]{1,80}\.(?:[a-z]{1,5}|[a-z]{1,4}[0-9])")
 """The end of a line with a dot is a file's name (`fc-cache.1.gz`), not a key's beginning."""
 _ENCODED = (*BASE64_KINDS, NeedleKind.HEX)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from provision.detect.stream.carry_over import CarryOver
 from provision.detect.views.dumps import is_row
 from provision.detect.views.encodings import base64_blocks
 from provision.detect.views.split_keys import has_mixed_characters
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from provision.detect.detector import Detector
@@ -25,13 +25,13 @@ _ITEM = (
     rb"(?:[\[{(<]*(?:\(byte\)|(?:\(byte\))?(?:0[xX]|U\+)?[0-9A-Fa-f]{1,4}(?:u8)?|[01]{8}|[\"']?[!-~][\"']?|[Cc][Hh][Aa]?[Rr]\([0-9]{2,3}\)"
     rb"|[&+.,|-]{1,2})[\])},;:]*[ \t\r]+)"
 )
-_LIST_END = re.compile(rb"(?<![^ \t=:\[{(])" + _ITEM + rb"+\Z")
-_LIST_ENDS = re.compile(
+_LIST_END = lazy_regex(rb"(?<![^ \t=:\[{(])" + _ITEM + rb"+\Z")
+_LIST_ENDS = lazy_regex(
     rb"(?<![^ \t=:\[{(])(?:"
     + _ITEM
     + rb"|[^ \t]*[\"'`][A-Za-z0-9_-]+[\"'`)][^ \t]*[ \t]+|[^ \t]*[A-Za-z0-9_-][\\`^][^ \t]*[ \t\r]+)+\Z"
 )
-_FRAGMENT = re.compile(rb"[A-Za-z0-9_-]{6,}")
+_FRAGMENT = lazy_regex(rb"[A-Za-z0-9_-]{6,}")
 
 
 class Lines:

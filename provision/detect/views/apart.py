@@ -8,12 +8,12 @@ Such keys all have one length. So their rest is text that looks random and has j
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.patterns import compiled
 from provision.detect.shapes import AISA_KEY_LENGTH
 from provision.detect.views.split_keys import has_mixed_characters
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from provision.detect.match import Span
 
 _PREFIX = b"sk-aisa-"
-_RUN = re.compile(rb"[A-Za-z0-9_-]+")
-_WORD = re.compile(rb"(?:\\[nrt]|(?:\x1b|\^\[)\[[0-9;?]{0,12}[A-Za-z])?(?P<word>[A-Za-z0-9_-]{6,})")
+_RUN = lazy_regex(rb"[A-Za-z0-9_-]+")
+_WORD = lazy_regex(rb"(?:\\[nrt]|(?:\x1b|\^\[)\[[0-9;?]{0,12}[A-Za-z])?(?P<word>[A-Za-z0-9_-]{6,})")
 """A word, without the end of an escape or of a terminal's sequence."""
-_SEQUENCE = re.compile(rb"(?:\x1b|\^\[)\[\??\Z")
-_ENDS_SEQUENCE = re.compile(rb"[0-9]{0,4}[A-Za-z]")
+_SEQUENCE = lazy_regex(rb"(?:\x1b|\^\[)\[\??\Z")
+_ENDS_SEQUENCE = lazy_regex(rb"[0-9]{0,4}[A-Za-z]")
 _MIXED = compiled(rb"[A-Za-z0-9_-]*(?:[A-Za-z_-][0-9]+[A-Za-z_-]|[0-9][A-Za-z_-]+[0-9])[A-Za-z0-9_-]*")
 _SHORTEST_HEAD, _SHORTEST_REST = len(_PREFIX) + 4, 6
-_ESCAPE = re.compile(rb"\\[ux]|%[0-9A-Fa-f]")
+_ESCAPE = lazy_regex(rb"\\[ux]|%[0-9A-Fa-f]")
 _AHEAD_BYTES, _AHEAD_LINES = 512, 4
 _BETWEEN_BYTES = 64
 

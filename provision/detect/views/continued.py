@@ -26,6 +26,7 @@ from provision.detect.views.split_keys import (
     whole_rows,
 )
 from provision.detect.views.view import Pieces
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -37,35 +38,35 @@ _ROWS = 64
 _ROW_BYTES = 2048
 _KEY_BYTES = 4096
 _QUOTE = rb"(?:\\?[\"'`])"
-_JOIN = re.compile(
+_JOIN = lazy_regex(
     rb"%(q)b(?:\\n\",)?[ \t]{0,16}(?:\+{1,2}|\.{1,2}|&|\|\||~|,)?(?:[ \t]{0,16}[\\_]?\r?\n[ \t]{0,200}\"?)?[ \t]{0,16}"
     rb"(?:\+{1,2}|\.{1,2}|&|\|\|)?[ \t]{0,16}[fbruFBRU]{0,2}%(q)b"
     rb"|%(q)b(?:\)\.append\(|;?\r?\n[ \t]{0,16}\$?[A-Za-z_]\w{0,40}[ \t]?(?:\+|\.)=[ \t]?|\}\}?)%(q)b?"
     rb"|[`^\\]\r?\n[ \t]{0,200}|=\r?\n" % {b"q": _QUOTE}
 )
 """What stands between two literals, and the signs with which a line continues in the next."""
-_JOIN_OPEN = re.compile(
+_JOIN_OPEN = lazy_regex(
     rb"(?:%(q)b[ \t]{0,16}(?:\\n\",|\+{1,2}|\.{1,2}|&|\|\||~|,)[ \t]{0,16}[\\_]?|(?:%(q)b[ \t]{0,16})?[`^\\]|=)\r?\n"
     % {b"q": _QUOTE}
 )
-_JOIN_NEXT = re.compile(
+_JOIN_NEXT = lazy_regex(
     rb"(?:%(q)b[ \t]{0,16}(?:\\n\",|\+{1,2}|\.{1,2}|&|\|\||~|,|;|\))?[ \t]{0,16}[\\_]?|(?:%(q)b[ \t]{0,16})?[`^\\]|=)\r?\n"
     % {b"q": _QUOTE}
 )
 """The same where the literal may also end without such a sign: an incomplete key."""
 _BAR = rb"(?:\||\xe2\x94[\x82\x83]|\xe2\x95\x91)"
-_BARRIER = re.compile(rb"%b|[<>]" % _BAR)
-_CELL_LEFT = re.compile(rb".*(?:(?P<bar>%b)|  |\t)[ \t]*" % _BAR, re.DOTALL)
-_CELL_RIGHT = re.compile(rb"[ \t]*(?:%b|[ \t][<>]|[ \t]\+?[ \t]*\r?(?:\n|\Z)|\r?\n|\Z)|[ \t]{2,}" % _BAR)
-_BARE_RUN = re.compile(rb"[A-Za-z0-9_-]*")
-_LITERAL = re.compile(rb"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{2,200}(?=%b|[`^\\=]\r?\n)" % _QUOTE)
+_BARRIER = lazy_regex(rb"%b|[<>]" % _BAR)
+_CELL_LEFT = lazy_regex(rb".*(?:(?P<bar>%b)|  |\t)[ \t]*" % _BAR, re.DOTALL)
+_CELL_RIGHT = lazy_regex(rb"[ \t]*(?:%b|[ \t][<>]|[ \t]\+?[ \t]*\r?(?:\n|\Z)|\r?\n|\Z)|[ \t]{2,}" % _BAR)
+_BARE_RUN = lazy_regex(rb"[A-Za-z0-9_-]*")
+_LITERAL = lazy_regex(rb"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{2,200}(?=%b|[`^\\=]\r?\n)" % _QUOTE)
 _FRAGMENT = compiled(
     rb"[A-Za-z0-9_-]*(?:[A-Za-z_-][0-9]+[A-Za-z_-]|[0-9][A-Za-z_-]+[0-9])[A-Za-z0-9_-]*"
     rb"[ \t]*(?:%b|[ \t][ \t]|[ \t][<>+]|\r?\n|$)" % _BAR
 )
 _LEAST = 6
 _LOOSE = b"0123456789 \t"
-_OFFSET = re.compile(rb"[0-9a-fA-F]{4,16}(?=[: ])")
+_OFFSET = lazy_regex(rb"[0-9a-fA-F]{4,16}(?=[: ])")
 
 
 class Chain(NamedTuple):

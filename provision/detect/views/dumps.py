@@ -5,11 +5,11 @@ A row has an offset, or none; then bytes or characters; then perhaps the same by
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.views.lists import STYLES, Style, runs
 from provision.detect.views.mapped import mapped_segment
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,23 +21,23 @@ MOST_ROWS, KEPT_ROWS = 96, 32
 """A block is read in parts of so many rows, which overlap by so many: longer than a key."""
 _ROW_BYTES = 512
 _PREFIX, _MOST_CUT = b"sk-aisa-", 4
-_OFFSET = re.compile(
+_OFFSET = lazy_regex(
     rb"[ \t]{0,8}(?:0x)?[0-9a-fA-F]{3,16}(?:[ \t]{0,2}<[^>\n]{1,80}>)?(?::[0-9a-fA-F]{4})?(?::[ \t]{0,4}|[ \t]{1,4})"
 )
 _ITEM = (
     rb"(?:0[xX][0-9a-fA-F]{2}|[0-9a-fA-F]{2}|[0-9a-fA-F]{4}|[0-9]{2,3}|'[^'\n]'|\"[^\"\n]\")(?![0-9A-Za-z])"
     rb"(?:[ ,:\t\])};\\]|- ){0,12}"
 )
-_ITEMS = re.compile(rb"(?:" + _ITEM + rb"){3}")
-_FIRST_ROW = re.compile(
+_ITEMS = lazy_regex(rb"(?:" + _ITEM + rb"){3}")
+_FIRST_ROW = lazy_regex(
     rb"[ \t\[{(]*(?:['\"][^\n]['\"],|"
     rb"(?:\"[^\"\n]{1,80}\"=hex(?:\([0-9a-f]\))?:)?(?:" + _ITEM + rb"){4}| {3}[ -~] {3})"
 )
-_LAST_ROW = re.compile(rb"(?:" + _ITEM + rb"){1,2}[^\n]{0,20}")
-_ONLY_ITEMS = re.compile(rb"[ \t]*(?:\"[^\"\n]{1,80}\"=hex(?:\([0-9a-f]\))?:|[\[{(])?(?:" + _ITEM + rb"){1,128}\r?")
-_CELL = re.compile(rb"[0-7]{7}(?P<cells>(?: {3}[ -~]| {2}\\[0nrtbfav]| [0-7]{3}){1,16})\r?\n?")
-_CHARACTER = re.compile(rb" {3}(?P<plain>[ -~])| {2}\\(?P<letter>[0nrtbfav])| (?P<octal>[0-7]{3})")
-_READABLE = re.compile(rb"[!-~]{8}")
+_LAST_ROW = lazy_regex(rb"(?:" + _ITEM + rb"){1,2}[^\n]{0,20}")
+_ONLY_ITEMS = lazy_regex(rb"[ \t]*(?:\"[^\"\n]{1,80}\"=hex(?:\([0-9a-f]\))?:|[\[{(])?(?:" + _ITEM + rb"){1,128}\r?")
+_CELL = lazy_regex(rb"[0-7]{7}(?P<cells>(?: {3}[ -~]| {2}\\[0nrtbfav]| [0-7]{3}){1,16})\r?\n?")
+_CHARACTER = lazy_regex(rb" {3}(?P<plain>[ -~])| {2}\\(?P<letter>[0nrtbfav])| (?P<octal>[0-7]{3})")
+_READABLE = lazy_regex(rb"[!-~]{8}")
 _AFTER = b" \t\r\"',;:\\])}"
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
 from provision.detect.engines.patterns import compiled
 from provision.detect.views.view import Pieces, Segment, View, unescaped_segment
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,15 +26,15 @@ REGION_BYTES = 16 << 10
 _SEEN_AROUND = 4 << 10
 """A hit at least this far before the end of a decoded region is not decoded again."""
 _BEFORE, _AFTER = 256, 512
-_JSON = re.compile(rb'(\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt]))')
+_JSON = lazy_regex(rb'(\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt]))')
 _JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-_PERCENT = re.compile(rb"(%[0-9a-fA-F]{2})")
+_PERCENT = lazy_regex(rb"(%[0-9a-fA-F]{2})")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _LETTERS = {
-    "base64": (re.compile(rb"[A-Za-z0-9+/_-]*"), re.compile(rb"[^A-Za-z0-9+/_-]")),
-    "hex": (re.compile(rb"[0-9a-fA-F]*"), re.compile(rb"[^0-9a-fA-F]")),
+    "base64": (lazy_regex(rb"[A-Za-z0-9+/_-]*"), re.compile(rb"[^A-Za-z0-9+/_-]")),
+    "hex": (lazy_regex(rb"[0-9a-fA-F]*"), re.compile(rb"[^0-9a-fA-F]")),
 }
-_LINE_END = re.compile(rb"[ \t]{0,64}\r?\n[ \t]{0,64}")
+_LINE_END = lazy_regex(rb"[ \t]{0,64}\r?\n[ \t]{0,64}")
 _SHORTEST_LINE, _LONGEST_LINE = 40, 1024
 _LINES = rb"([ \t]{0,64})[A-Za-z0-9+/_-]{40,900}\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}"
 _FIRST_BLOCK, _BLOCK = compiled(b"^" + _LINES), compiled(b"\n" + _LINES)

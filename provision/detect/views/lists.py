@@ -5,15 +5,16 @@ A list is read within one line; `dumps` reads those that continue over rows.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.needles import NeedleKind
 from provision.detect.views.mapped import mapped_segment
 from provision.detect.views.view import View
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator
 
     from provision.detect.engines.hits import Hits
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 LEAST = 6
 """Fewest items of a list."""
 _REGION_BYTES = 8 << 10
-_GLUE = re.compile(
+_GLUE = lazy_regex(
     rb"(?:u8|i8|UL?|\))?(?:[ \t]{0,4}[ ,:;.&+|\t-]{1,2}[ \t]{0,4}|  - )(?:\(byte\) ?|\[char\]|[Cc][Hh][Aa]?[Rr]\(|U\+)?"
 )
-_READABLE = re.compile(rb"[!-~]{6}")
-_NO_GLUE = re.compile(rb"")
-_COMMA = re.compile(rb"[ \t]{0,4},?[ \t]{0,4}")
+_READABLE = lazy_regex(rb"[!-~]{6}")
+_NO_GLUE = lazy_regex(rb"")
+_COMMA = lazy_regex(rb"[ \t]{0,4},?[ \t]{0,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +54,25 @@ def _swapped(digits: bytes) -> bytes:
 
 
 STYLES = (
-    Style(re.compile(rb"(?<![0-9A-Za-z])(?:0[xX])?([0-9a-fA-F]{2})(?![0-9A-Fa-f])"), _GLUE, _number(16)),
-    Style(re.compile(rb"(?<![0-9A-Za-uw-z])([0-9]{1,3})(?![0-9A-Fa-fxX])"), _GLUE, _number(10)),
-    Style(re.compile(rb"(?<![0-9A-Za-z])([0-7]{3})(?![0-9A-Za-z])"), _GLUE, _number(8)),
-    Style(re.compile(rb"(?<![0-9A-Za-z])([01]{8})(?![0-9A-Za-z])"), _GLUE, _number(2)),
-    Style(re.compile(rb"U\+00([0-9a-fA-F]{2})"), _COMMA, _number(16)),
-    Style(re.compile(rb"\\([0-3][0-7]{2})"), _NO_GLUE, _number(8)),
+    Style(lazy_regex(rb"(?<![0-9A-Za-z])(?:0[xX])?([0-9a-fA-F]{2})(?![0-9A-Fa-f])"), _GLUE, _number(16)),
+    Style(lazy_regex(rb"(?<![0-9A-Za-uw-z])([0-9]{1,3})(?![0-9A-Fa-fxX])"), _GLUE, _number(10)),
+    Style(lazy_regex(rb"(?<![0-9A-Za-z])([0-7]{3})(?![0-9A-Za-z])"), _GLUE, _number(8)),
+    Style(lazy_regex(rb"(?<![0-9A-Za-z])([01]{8})(?![0-9A-Za-z])"), _GLUE, _number(2)),
+    Style(lazy_regex(rb"U\+00([0-9a-fA-F]{2})"), _COMMA, _number(16)),
+    Style(lazy_regex(rb"\\([0-3][0-7]{2})"), _NO_GLUE, _number(8)),
     Style(
-        re.compile(rb"\\u\{0{0,4}([0-9a-fA-F]{2})\}|\\0{4}([0-9a-fA-F]{2}) ?|\\'([0-9a-fA-F]{2})"),
+        lazy_regex(rb"\\u\{0{0,4}([0-9a-fA-F]{2})\}|\\0{4}([0-9a-fA-F]{2}) ?|\\'([0-9a-fA-F]{2})"),
         _NO_GLUE,
         _number(16),
     ),
-    Style(re.compile(rb"\\u([0-9]{1,3})\?"), _NO_GLUE, _number(10)),
-    Style(re.compile(rb"'([ -&(-~])'|\"([ !#-~])\""), _COMMA, bytes),
+    Style(lazy_regex(rb"\\u([0-9]{1,3})\?"), _NO_GLUE, _number(10)),
+    Style(lazy_regex(rb"'([ -&(-~])'|\"([ !#-~])\""), _COMMA, bytes),
     Style(
-        re.compile(rb"(?<![0-9A-Za-z])((?:[0-9a-f]{2}){2})(?![0-9A-Za-z])"),
+        lazy_regex(rb"(?<![0-9A-Za-z])((?:[0-9a-f]{2}){2})(?![0-9A-Za-z])"),
         _COMMA,
         lambda digits: bytes.fromhex(digits.decode()),
     ),
-    Style(re.compile(rb"(?<![0-9A-Za-z])((?:[0-9a-f]{2}){2})(?![0-9A-Za-z])"), _COMMA, _swapped),
+    Style(lazy_regex(rb"(?<![0-9A-Za-z])((?:[0-9a-f]{2}){2})(?![0-9A-Za-z])"), _COMMA, _swapped),
 )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from provision.detect.engines.needles import NeedleKind
 from provision.detect.views.encodings import REGION_BYTES, encoded_run
 from provision.detect.views.mapped import mapped_segment
 from provision.detect.views.view import Pieces, Segment, View
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from provision.detect.match import Span
 
 UNPACKED_BYTES = 256 << 10
-_COMPRESSED = re.compile(rb"(?<![A-Za-z0-9+/_-])(?:H4sI|eJ[w-z]|eN[o-r]|eAE)[A-Za-z0-9+/_-]")
-_BASE32 = re.compile(rb"[A-Za-z0-9]{24,16384}")
+_COMPRESSED = lazy_regex(rb"(?<![A-Za-z0-9+/_-])(?:H4sI|eJ[w-z]|eN[o-r]|eAE)[A-Za-z0-9+/_-]")
+_BASE32 = lazy_regex(rb"[A-Za-z0-9]{24,16384}")
 _ALPHANUMERIC = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _FROM_HEX = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
-_ASCII85 = re.compile(rb"<~([!-uz\s]{20,16384})~>")
-_UU_BEGIN = re.compile(rb"begin [0-7]{3} [^\r\n]{1,200}\r?\n")
-_UU_LINE = re.compile(rb"[!-M`][ -`]{1,84}\r?\n?")
+_ASCII85 = lazy_regex(rb"<~([!-uz\s]{20,16384})~>")
+_UU_BEGIN = lazy_regex(rb"begin [0-7]{3} [^\r\n]{1,200}\r?\n")
+_UU_LINE = lazy_regex(rb"[!-M`][ -`]{1,84}\r?\n?")
 _UU_LINES = 200
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 

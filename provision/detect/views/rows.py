@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.needles import NeedleKind
 from provision.detect.views.dumps import Block, blocks, dump_segments, parts
 from provision.detect.views.packed import compressed_lines, uu_end, uu_segment
 from provision.detect.views.view import View
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from provision.detect.views.view import Segment
 
 
-_FIRST = re.compile(rb"0[0-9a-fx][0-9a-f]{2}|\t0x[0-9a-f]{4}:|[ \t]{0,4}[\"'][!-~][\"'],")
+_FIRST = lazy_regex(rb"0[0-9a-fx][0-9a-f]{2}|\t0x[0-9a-f]{4}:|[ \t]{0,4}[\"'][!-~][\"'],")
 """What the needles of rows find after a line end, for the first line."""
 
 

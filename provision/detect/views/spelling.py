@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from provision.detect.shapes import AISA_KEY_LENGTH
 from provision.detect.views.mapped import mapped_segment
 from provision.detect.views.view import Segment, View
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from provision.detect.engines.hits import Hits
 
-_RUN = re.compile(rb"[A-Za-z0-9_-]{8,200}")
-_DOTTED = re.compile(rb"[A-Za-z0-9_-]{1,60}(?:\.[A-Za-z0-9_-]{1,60}){1,4}(?![A-Za-z0-9_.-])")
+_RUN = lazy_regex(rb"[A-Za-z0-9_-]{8,200}")
+_DOTTED = lazy_regex(rb"[A-Za-z0-9_-]{1,60}(?:\.[A-Za-z0-9_-]{1,60}){1,4}(?![A-Za-z0-9_.-])")
 
 
 def spelled_views(data: bytes, hits: Hits, spellings: Mapping[int, bytes]) -> Iterator[View]:

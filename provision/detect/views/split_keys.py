@@ -14,6 +14,7 @@ from provision.detect.engines.needles import NeedleKind
 from provision.detect.secret import Secret
 from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
 from provision.detect.views.view import Pieces, Segment, View
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
     from provision.detect.engines.hits import Hits
     from provision.detect.match import Match, Span
 
-COLOUR = re.compile(
+COLOUR = lazy_regex(
     rb"(?:\x1b|\\(?:u001[bB]|x1[bB]|033|e))"
     rb"(?:\[[0-9;:]{0,64}[mK]|\(B\x0f?|\]8;[^\x07\x1b\\]{0,512}(?:\x07|\x1b\\|\\u0007|\\u001[bB]\\\\))"
     rb'|"\]\r?\n\[[0-9.eE+-]{1,32}, ?"[oi]", ?"'
 )
 """Codes that only change how text is displayed: colours, hyperlinks, the boundary of two events in a recording."""
 _AROUND = 512
-KEY_RUN = re.compile(rb"[A-Za-z0-9_+/=.~%-]*")
-LINE_BREAK = re.compile(
+KEY_RUN = lazy_regex(rb"[A-Za-z0-9_+/=.~%-]*")
+LINE_BREAK = lazy_regex(
     rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?"
 )
 """The end of a row and the beginning of the next, with a box's frame or a shell's backslash."""
-_BEFORE_KEYWORD = {ord(":"): re.compile(rb"[0-9]"), ord("."): re.compile(rb"[A-Za-z0-9]")}
+_BEFORE_KEYWORD = {ord(":"): lazy_regex(rb"[0-9]"), ord("."): re.compile(rb"[A-Za-z0-9]")}
 """If a keyword does not begin with a letter, the key begins before it: `1234567890:AA…`, `….atlasv1.…`."""
-_OTHER_TEXT = re.compile(
+_OTHER_TEXT = lazy_regex(
     rb"(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[T_.-]?\d\d|(?![A-Za-z0-9]))"
     rb"|[0-2]\d:[0-5]\d|[0-9A-Fa-f]{4,16}(?::|  )|\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9])"
     rb"|(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})[ \t]|/(?:usr|etc|var|home|opt|lib|bin|tmp|srv|root|dev|run|mnt|Users)/"
