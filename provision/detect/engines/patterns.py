@@ -10,7 +10,7 @@ import functools
 import re
 from typing import Any
 
-from provision.lazy_regex import lazy_regex
+from provision.lazy_regex import LazyRegex, lazy_regex
 
 try:
     import re2
@@ -55,6 +55,11 @@ def compiled(pattern: bytes, *, memory_bytes: int = 8 << 20, longest_run: int | 
     except re2.error as error:
         said = error.args[0] if error.args else ""
         raise InvalidPatternError(said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)) from None
+
+
+def lazily_compiled(pattern: bytes, *, memory_bytes: int = 8 << 20) -> Any:
+    """Compile it at its first use. A test compiles each: see `lazy_regex`."""
+    return LazyRegex(lambda: compiled(pattern, memory_bytes=memory_bytes))
 
 
 @functools.cache  # the library's wrapper needs longer for options than for most patterns

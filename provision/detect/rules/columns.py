@@ -10,7 +10,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from provision.detect.engines.patterns import compiled
+from provision.detect.engines.patterns import lazily_compiled
 from provision.detect.rule import NamedValue
 from provision.detect.rules.languages import IN_OTHER_LANGUAGES
 from provision.detect.secret_names import names_secret
@@ -35,8 +35,8 @@ _SQL_WORDS = (b"insert ", b"replace ", b"copy ", b"create table ")
 
 
 _MEMORY_BYTES = 32 << 20
-_LINE = compiled(rf"(?im)^{_CELLS}{_NAMED}{_CELLS}\r?$".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
-_STATEMENT = compiled(rf"(?i){_SQL}".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
+_LINE = lazily_compiled(rf"(?im)^{_CELLS}{_NAMED}{_CELLS}\r?$".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
+_STATEMENT = lazily_compiled(rf"(?i){_SQL}".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
 _DEFINED = lazy_regex(rb"(?:^|,)\s*[`\"\[]?(\w+)[`\"\]]?[ ]+(?!key\b)\[?[a-z]", re.MULTILINE | re.IGNORECASE)
 _CONSTRAINT = lazy_regex(rb"(?i)primary|key|unique|constraint|index|foreign|check")
 _SQL_VALUE = lazy_regex(

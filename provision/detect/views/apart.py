@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provision.detect.engines.patterns import compiled
+from provision.detect.engines.patterns import lazily_compiled
 from provision.detect.shapes import AISA_KEY_LENGTH
 from provision.detect.views.split_keys import has_mixed_characters
 from provision.lazy_regex import lazy_regex
@@ -26,7 +26,7 @@ _WORD = lazy_regex(rb"(?:\\[nrt]|(?:\x1b|\^\[)\[[0-9;?]{0,12}[A-Za-z])?(?P<word>
 """A word, without the end of an escape or of a terminal's sequence."""
 _SEQUENCE = lazy_regex(rb"(?:\x1b|\^\[)\[\??\Z")
 _ENDS_SEQUENCE = lazy_regex(rb"[0-9]{0,4}[A-Za-z]")
-_MIXED = compiled(rb"[A-Za-z0-9_-]*(?:[A-Za-z_-][0-9]+[A-Za-z_-]|[0-9][A-Za-z_-]+[0-9])[A-Za-z0-9_-]*")
+_MIXED = lazily_compiled(rb"[A-Za-z0-9_-]*(?:[A-Za-z_-][0-9]+[A-Za-z_-]|[0-9][A-Za-z_-]+[0-9])[A-Za-z0-9_-]*")
 _SHORTEST_HEAD, _SHORTEST_REST = len(_PREFIX) + 4, 6
 _ESCAPE = lazy_regex(rb"\\[ux]|%[0-9A-Fa-f]")
 _AHEAD_BYTES, _AHEAD_LINES = 512, 4

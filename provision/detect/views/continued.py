@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.needles import NeedleKind
-from provision.detect.engines.patterns import compiled
+from provision.detect.engines.patterns import lazily_compiled
 from provision.detect.shapes import AISA_KEY_LENGTH, aisa_shaped
 from provision.detect.views.apart import halves_on_a_line, rest_apart
 from provision.detect.views.split_keys import (
@@ -60,7 +60,7 @@ _CELL_LEFT = lazy_regex(rb".*(?:(?P<bar>%b)|  |\t)[ \t]*" % _BAR, re.DOTALL)
 _CELL_RIGHT = lazy_regex(rb"[ \t]*(?:%b|[ \t][<>]|[ \t]\+?[ \t]*\r?(?:\n|\Z)|\r?\n|\Z)|[ \t]{2,}" % _BAR)
 _BARE_RUN = lazy_regex(rb"[A-Za-z0-9_-]*")
 _LITERAL = lazy_regex(rb"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{2,200}(?=%b|[`^\\=]\r?\n)" % _QUOTE)
-_FRAGMENT = compiled(
+_FRAGMENT = lazily_compiled(
     rb"[A-Za-z0-9_-]*(?:[A-Za-z_-][0-9]+[A-Za-z_-]|[0-9][A-Za-z_-]+[0-9])[A-Za-z0-9_-]*"
     rb"[ \t]*(?:%b|[ \t][ \t]|[ \t][<>+]|\r?\n|$)" % _BAR
 )

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import binascii
 import functools
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
-from provision.detect.engines.patterns import compiled
+from provision.detect.engines.patterns import lazily_compiled
 from provision.detect.views.view import Pieces, Segment, View, unescaped_segment
 from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterable, Iterator
 
     from provision.detect.engines.hits import Hits
@@ -31,13 +31,13 @@ _JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"
 _PERCENT = lazy_regex(rb"(%[0-9a-fA-F]{2})")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _LETTERS = {
-    "base64": (lazy_regex(rb"[A-Za-z0-9+/_-]*"), re.compile(rb"[^A-Za-z0-9+/_-]")),
-    "hex": (lazy_regex(rb"[0-9a-fA-F]*"), re.compile(rb"[^0-9a-fA-F]")),
+    "base64": (lazy_regex(rb"[A-Za-z0-9+/_-]*"), lazy_regex(rb"[^A-Za-z0-9+/_-]")),
+    "hex": (lazy_regex(rb"[0-9a-fA-F]*"), lazy_regex(rb"[^0-9a-fA-F]")),
 }
 _LINE_END = lazy_regex(rb"[ \t]{0,64}\r?\n[ \t]{0,64}")
 _SHORTEST_LINE, _LONGEST_LINE = 40, 1024
 _LINES = rb"([ \t]{0,64})[A-Za-z0-9+/_-]{40,900}\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}"
-_FIRST_BLOCK, _BLOCK = compiled(b"^" + _LINES), compiled(b"\n" + _LINES)
+_FIRST_BLOCK, _BLOCK = lazily_compiled(b"^" + _LINES), lazily_compiled(b"\n" + _LINES)
 _WIDE_BLOCK = 32
 
 

@@ -12,7 +12,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.needles import NeedleKind
-from provision.detect.engines.patterns import compiled
+from provision.detect.engines.patterns import lazily_compiled
 from provision.detect.views.view import View, unescaped_segment
 from provision.lazy_regex import lazy_regex
 
@@ -38,7 +38,7 @@ _OTHER = (
     r"|\xef\xb9[\x98\xa3\x8d-\x8f]|\xef\xbc[\x81-\xbf]|\xef\xbd[\x80-\x9e]|\xf0\x9d[\x90-\x9f][\x80-\xbf]"
     r"|\xce[\x80-\xbf]|\xcf[\x80-\xbf]|\xd0[\x80-\xbf]|\xd1[\x80-\xbf]"
 )
-_SIGN = compiled(f"({_WRITTEN}{_STRUCK}{_OTHER})".encode("latin-1"))
+_SIGN = lazily_compiled(f"({_WRITTEN}{_STRUCK}{_OTHER})".encode("latin-1"))
 _SIGN_NOT_STRUCK = lazy_regex(f"({_WRITTEN}{_OTHER})".encode("latin-1"))
 """Where nothing is struck over: each choice begins with one fixed byte, so `re` finds them 20 times as fast."""
 _TAGS = lazy_regex(rf"(?:</?(?:{_INLINE})(?:[ /][^<>\n]{{0,200}})?>|<!--[^<>\n]{{0,80}}-->)+[A-Za-z0-9_-]".encode())

@@ -6,7 +6,6 @@ line to the last column and where the next row looks like the rest of a key.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ LINE_BREAK = lazy_regex(
     rb"[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{0,8}|\\)?\r?\n[ \t]{0,200}(?:\xe2\x94\x82[ \t]{0,8}|\|[ \t]{1,8})?"
 )
 """The end of a row and the beginning of the next, with a box's frame or a shell's backslash."""
-_BEFORE_KEYWORD = {ord(":"): lazy_regex(rb"[0-9]"), ord("."): re.compile(rb"[A-Za-z0-9]")}
+_BEFORE_KEYWORD = {ord(":"): lazy_regex(rb"[0-9]"), ord("."): lazy_regex(rb"[A-Za-z0-9]")}
 """If a keyword does not begin with a letter, the key begins before it: `1234567890:AA…`, `….atlasv1.…`."""
 _OTHER_TEXT = lazy_regex(
     rb"(?:19|20)\d\d([-/.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[T_.-]?\d\d|(?![A-Za-z0-9]))"
