@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING
 from provision.audit.finding import RawFinding
 from provision.audit.sources import hermes_home
 from provision.audit.sources.filenames import NameScanner
-from provision.audit.sources.git import RepositoryScan
-from provision.audit.sources.git_objects import RepositoryPart
+from provision.audit.sources.git_part import RepositoryPart
 from provision.audit.sources.processes import FoundUserVariables, list_processes
 from provision.audit.sources.walk import FoundEntry, FoundFile, FoundHome, FoundRepository, is_inside, walk
 from provision.audit.tasks import FoundTask, Noted, Scanner, ScanNotes, Task, scan_blobs
 from provision.audit.unchanged import UnchangedFiles, without_sigio
-from provision.audit.workers import BatchDone, UnpicklableDetectorError, WorkerPool
 from provision.containers.blob import Blob, ContentKind, ReadLimits, Unreadable
 from provision.containers.budget import Budget
 from provision.containers.chunk_stream import CHUNK_BYTES, CheckedChunks, ChunkStream
 from provision.containers.container_format import HEAD_BYTES, container_format
-from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import os_error_text
-from provision.containers.walk import PartWalker, kind_elsewhere
 from provision.windows_acl import on_windows
 
 if TYPE_CHECKING:
@@ -32,6 +28,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from provision.audit.clean_cache import CleanCache
+    from provision.audit.sources.git import RepositoryScan
     from provision.detect.detector import Detector
 
 STDIN = "<stdin>"
@@ -115,6 +112,9 @@ def _is_own_pipe(path: str | Path) -> bool:
 
 def read_stream(name: str, stream: ChunkStream, limits: ReadLimits) -> Iterator[Blob | Unreadable]:
     """Read standard input: text, or an archive that can be read as it arrives."""
+    from provision.containers.embedded import EmbeddedStreams  # noqa: PLC0415  rarely needed, as in the imports below
+    from provision.containers.walk import PartWalker, kind_elsewhere  # noqa: PLC0415
+
     kind = container_format(stream.peek(HEAD_BYTES)) or kind_elsewhere(stream, limits)
     walker = PartWalker(name, limits, Budget.of(limits, 0), ContentKind.STREAM)
     if kind is None:
@@ -178,6 +178,8 @@ class _Run:
         """Divide repositories into parts."""
         for task in tasks:
             if isinstance(task, FoundRepository):
+                from provision.audit.sources.git import RepositoryScan  # noqa: PLC0415  with what opens containers
+
                 self._repositories[task.path] = found = RepositoryScan(task.path, self._limits, self._unchanged)
                 yield from found.parts()
             else:
@@ -210,6 +212,8 @@ class _Run:
         yield from self._read_repositories()
 
     def _run_in_pool(self, batches: Iterator[list[Task]], workers: int) -> Iterator[RawFinding | Unreadable]:
+        from provision.audit.workers import BatchDone, UnpicklableDetectorError, WorkerPool  # noqa: PLC0415  only where they help
+
         try:
             pool = WorkerPool(self._detector, self._limits, workers, self._unchanged)
         except UnpicklableDetectorError:

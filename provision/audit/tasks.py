@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from provision.audit.match_blob import match_blob
 from provision.audit.sources.filenames import read_entry
-from provision.audit.sources.git import read_repository
-from provision.audit.sources.git_objects import DamagedObject, HeldSecret, PartReader, RepositoryPart, UnprovenObject
+from provision.audit.sources.git_part import DamagedObject, HeldSecret, RepositoryPart, UnprovenObject
 from provision.audit.sources.processes import FoundProcess, FoundUserVariables, read_process, read_user_variables
 from provision.audit.sources.walk import FoundEntry, FoundFile, FoundRepository
 from provision.containers.blob import Blob, ReadLimits, Unreadable
@@ -46,6 +45,8 @@ def read_task(task: FoundTask, limits: ReadLimits, watch: FileWatch | None = Non
         case FoundFile(path, _, named):
             return read_file(path, limits, follow=named, watch=watch)
         case FoundRepository(path):
+            from provision.audit.sources.git import read_repository  # noqa: PLC0415  only where one is found
+
             return read_repository(path, limits)
         case FoundEntry():
             return read_entry(task)
@@ -80,6 +81,8 @@ class Scanner:
             yield Unreadable(task_path(task), f"not scanned to its end ({type(e).__name__})")
 
     def _part(self, part: RepositoryPart) -> Iterator[Unreadable | Noted]:
+        from provision.audit.sources.git_objects import PartReader  # noqa: PLC0415  only where a repository is found
+
         reader = PartReader(part, self._limits, self._files)
         for item in reader.blobs():
             if isinstance(item, Blob):

@@ -19,7 +19,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from provision.audit.finding import RawFinding
-from provision.audit.sources.git_objects import DamagedObject, HeldSecret, UnprovenObject
+from provision.audit.sources.git_part import DamagedObject, HeldSecret, UnprovenObject
 from provision.audit.tasks import Noted, Scanner, ScanNotes, Task, task_path
 from provision.audit.unchanged import without_sigio
 from provision.containers.blob import Unreadable

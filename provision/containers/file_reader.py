@@ -18,8 +18,6 @@ from provision.containers.container_format import (
 )
 from provision.containers.embedded import EmbeddedStreams
 from provision.containers.open_file import CannotReadError, FileChunks, open_regular_file, read_at
-from provision.containers.sqlite_reader import open_immutable, open_in_memory
-from provision.containers.walk import PartWalker, walk
 from provision.formats.key_paths import printable_name
 
 if TYPE_CHECKING:
@@ -115,6 +113,8 @@ def _content(  # noqa: PLR0917  one step of the above
 def _walked(  # noqa: PLR0917  one step of the above
     path: str, kind: str, descriptor: int, reading: FileChunks | bytes, size: int, limits: ReadLimits
 ) -> Iterator[Blob | Unreadable]:
+    from provision.containers.walk import walk  # noqa: PLC0415  all formats: not imported where all is text
+
     if isinstance(reading, bytes):  # not read again: it may have changed since
         seekable = io.BytesIO(reading) if kind in _RANDOM_ACCESS else None
         yield from walk(Blob(path, reading, _name(path)), limits, size=size, kind=kind, file=seekable)
@@ -147,6 +147,8 @@ def _plain(
         embedded.search(data, final=True)
         yield _of_bytes(path, data)
     if embedded.streams() or embedded.problems:
+        from provision.containers.walk import PartWalker  # noqa: PLC0415  as above
+
         walker = PartWalker(path, limits, Budget.of(limits, size))
         yield from walker.guarded(walker.embedded(None, embedded, 0))
 
@@ -162,6 +164,9 @@ def _in_sparse(reading: FileChunks, match: Match) -> MatchPosition:
 def _database(
     path: str, descriptor: int, reading: FileChunks, size: int, limits: ReadLimits
 ) -> Iterator[Blob | Unreadable]:
+    from provision.containers.sqlite_reader import open_immutable, open_in_memory  # noqa: PLC0415  as above
+    from provision.containers.walk import PartWalker  # noqa: PLC0415
+
     def connect() -> sqlite3.Connection:
         if size > limits.memory_bytes:
             return open_immutable(path)

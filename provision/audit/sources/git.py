@@ -15,17 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.audit.sources.git_files import ObjectFiles
-from provision.audit.sources.git_objects import (
-    DamagedObject,
-    GitObject,
-    HeldSecret,
-    ListingError,
-    ObjectReader,
-    PartReader,
-    RepositoryPart,
-    UnprovenObject,
-    short_id,
-)
+from provision.audit.sources.git_objects import ListingError, ObjectReader, PartReader, short_id
+from provision.audit.sources.git_part import DamagedObject, GitObject, HeldSecret, RepositoryPart, UnprovenObject
 from provision.audit.sources.git_view import OBJECT_ID, GitError, GitProcess, repository_view
 from provision.containers.blob import Blob, MatchPosition, ReadLimits, Unreadable
 from provision.containers.open_file import read_beginning

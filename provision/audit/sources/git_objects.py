@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from provision.audit.sources.git_part import DamagedObject, GitObject, HeldSecret, RepositoryPart, UnprovenObject
 from provision.audit.sources.git_view import GitEndedError, GitError, GitProcess, GitSilentError, repository_view
 from provision.containers.blob import Blob, ContentKind, MatchPosition, ReadLimits, Unreadable
 from provision.containers.budget import Budget
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from provision.audit.unchanged import UnchangedFiles
     from provision.detect.match import Match
-    from provision.detect.secret import Secret
 
     OwnLocate = Callable[[Match], MatchPosition | None]
     Locate = Callable[[bytes | Iterable[bytes], OwnLocate | None, Match], MatchPosition | None]
@@ -39,49 +39,6 @@ _MOST_SILENCES = 3
 
 class ListingError(Exception):
     """The objects cannot be listed, or reading them has to stop; the message says why."""
-
-
-class GitObject(NamedTuple):
-    """An object: its id and its kind."""
-
-    id: bytes
-    kind: bytes
-
-
-class HeldSecret(NamedTuple):
-    """A secret that an object of a repository holds."""
-
-    path: str
-    secret: Secret
-    held: GitObject
-
-
-class UnprovenObject(NamedTuple):
-    """An object of a repository whose content is not what its id says: the id says nothing about it."""
-
-    path: str
-
-
-class DamagedObject(NamedTuple):
-    """An object of a repository that git cannot read."""
-
-    path: str
-    held: GitObject
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryPart:
-    """Some objects of the repository at `path`, as lines of id and kind; `size` is that of their contents in bytes."""
-
-    path: str
-    lines: bytes
-    size: int
-
-    def objects(self) -> Iterator[GitObject]:
-        """List the objects."""
-        for line in self.lines.splitlines():
-            name, _, kind = line.partition(b" ")
-            yield GitObject(name, kind)
 
 
 class ObjectReader:

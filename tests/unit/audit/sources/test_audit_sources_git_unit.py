@@ -9,7 +9,7 @@ from leakcraft import match
 from sourcescraft import a_key
 
 from provision.audit.sources.git import _once, _Origin, _tips, _where, printable_path
-from provision.audit.sources.git_objects import GitObject
+from provision.audit.sources.git_part import GitObject
 from provision.containers.blob import MatchPosition
 from provision.detect.secret import Secret
 
