@@ -34,11 +34,12 @@ def read_kept(name: str) -> bytes | None:
     try:
         if not _own(path.parent.stat()):
             return None
-        with path.open("rb") as file:
-            data = file.read() if _own(os.fstat(file.fileno())) else b""
+        with path.open("rb", buffering=0) as file:
+            if not _own(os.fstat(file.fileno())):
+                return None
+            digest, body = file.read(32), file.readall()
     except OSError:
         return None
-    digest, body = data[:32], data[32:]
     return body if body and hashlib.sha256(body).digest() == digest else None
 
 

@@ -1,6 +1,7 @@
 """All needles of a detector, computed once and kept: computing them takes longer than all the rest of a start.
 
-They are kept as plain data under a digest of what they depend on, which includes the source of what computes them.
+They are kept as plain data under a digest of what they depend on, which includes the source of what computes them. An engine
+that keeps what it makes of them does not read them at all.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from provision.detect.engines import needles
 from provision.detect.engines.kept import keep, read_kept
 from provision.detect.engines.needles import Needle, NeedleKind
 
-_KINDS = tuple(NeedleKind)
+KINDS = tuple(NeedleKind)
 
 
 class NeedleWords(NamedTuple):
@@ -30,19 +32,43 @@ class NeedleWords(NamedTuple):
     decode: bool
 
 
+class PlannedNeedles(Sequence[Needle]):
+    """The needles for some words, read from the cache or computed when they are first used.
+
+    `key` is a digest of what they depend on; None where that is not known: then nothing that is made of them can be kept.
+    """
+
+    def __init__(self, words: NeedleWords) -> None:
+        self._words = words
+        sources = _sources()
+        self.key = None if sources is None else hashlib.sha256(repr((sources, words)).encode()).hexdigest()[:24]
+
+    @functools.cached_property
+    def _needles(self) -> tuple[Needle, ...]:
+        name = f"{self.key}.needles"
+        body = read_kept(name) if self.key else None
+        found = _parsed(body) if body is not None else None
+        if found is None:
+            found = _computed(self._words)
+            if self.key:
+                keep(name, _text(found))
+        return found
+
+    @overload
+    def __getitem__(self, index: int) -> Needle: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Needle]: ...
+    def __getitem__(self, index: int | slice) -> Needle | Sequence[Needle]:
+        return self._needles[index]
+
+    def __len__(self) -> int:
+        return len(self._needles)
+
+
 @functools.cache  # a process makes several detectors from the same words
-def planned_needles(words: NeedleWords) -> tuple[Needle, ...]:
-    """Return the needles, from the cache if they are there."""
-    sources = _sources()
-    if sources is None:
-        return _computed(words)
-    name = hashlib.sha256(repr((sources, words)).encode()).hexdigest()[:24] + ".needles"
-    body = read_kept(name)
-    found = _parsed(body) if body is not None else None
-    if found is None:
-        found = _computed(words)
-        keep(name, _text(found))
-    return found
+def planned_needles(words: NeedleWords) -> PlannedNeedles:
+    """Return the needles for these words."""
+    return PlannedNeedles(words)
 
 
 def _computed(words: NeedleWords) -> tuple[Needle, ...]:
@@ -66,7 +92,7 @@ def _sources() -> bytes | None:
 
 def _text(found: tuple[Needle, ...]) -> bytes:
     columns = (
-        [_KINDS.index(each.kind) for each in found],
+        [KINDS.index(each.kind) for each in found],
         [each.length for each in found],
         [each.pattern.decode("latin-1") for each in found],
     )
@@ -78,6 +104,6 @@ def _parsed(body: bytes) -> tuple[Needle, ...] | None:
     try:
         kinds, lengths, patterns = json.loads(body)
         rows = zip(kinds, lengths, patterns, strict=True)
-        return tuple(Needle(_KINDS[kind], pattern.encode("latin-1"), length) for kind, length, pattern in rows)
+        return tuple(Needle(KINDS[kind], pattern.encode("latin-1"), length) for kind, length, pattern in rows)
     except (ValueError, TypeError, IndexError, AttributeError):
         return None

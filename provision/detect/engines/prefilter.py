@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from provision.detect.engines.patterns import RE2_INSTALLED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from provision.detect.engines.hits import Gate, Hits
     from provision.detect.engines.needles import Needle
 
@@ -26,7 +28,7 @@ class Engine(Protocol):
 
 
 def make_engine(
-    name: EngineName, words: tuple[bytes, ...], needles: tuple[Needle, ...], gates: tuple[Gate, ...] = ()
+    name: EngineName, words: tuple[bytes, ...], needles: Sequence[Needle], gates: tuple[Gate, ...] = ()
 ) -> Engine:
     """Return the engine called `name`; `auto` uses the fastest that is installed.
 
