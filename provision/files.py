@@ -13,8 +13,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
-import socket
 import stat
 import sys
 import time
@@ -143,11 +141,13 @@ def staged_path(target: Path) -> Path:
     of which system made it, and that it is not running any more.
     """
     sweep_once(target.parent)
-    return target.with_name(f".{target.name}.{_system()}-{os.getpid():x}-{secrets.token_hex(6)}{STAGED_SUFFIX}")
+    return target.with_name(f".{target.name}.{_system()}-{os.getpid():x}-{os.urandom(6).hex()}{STAGED_SUFFIX}")
 
 
 def _system() -> str:
     """A short name of what process ids are unique in: this host, and on Linux the namespace."""
+    import socket  # noqa: PLC0415  only what writes needs it
+
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -186,7 +186,7 @@ def is_running(process: int) -> bool:
 
 def staged_file(path: Path, data: bytes, mode: int, *, durable: bool = True, in_journal: bool = False) -> Path:
     """Write a new file beside `path`, for the caller to rename; one for a journal is not swept. Raises FileProblemError."""
-    for_journal = path.with_name(f".{path.name}.change-{secrets.token_hex(8)}{STAGED_SUFFIX}")
+    for_journal = path.with_name(f".{path.name}.change-{os.urandom(8).hex()}{STAGED_SUFFIX}")
     staged = for_journal if in_journal else staged_path(path)  # the next write into the folder sweeps only the latter
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -232,6 +232,8 @@ def locked(path: Path, doing: str, *, wait_s: float = 10.0) -> Iterator[None]:
             stray.unlink(missing_ok=True)
         if note.is_symlink() or (note.exists() and not note.is_file()):  # writing into a pipe would wait for a reader
             note.unlink()
+        import socket  # noqa: PLC0415  as above
+
         me, here = _user(), socket.gethostname()
         holder = {"who": me, "host": here, "pid": os.getpid(), "doing": doing, "since": time.time()}
         write_atomic(note, json.dumps(holder).encode(), mode=0o644, durable=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from typing import Any
 
@@ -16,6 +15,8 @@ def understand_escapes() -> None:
     platform: str = sys.platform  # or mypy checks the branch of this system only
     if platform != "win32":
         return
+    import ctypes
+
     kernel: Any = ctypes.windll.kernel32  # type: ignore[attr-defined]  # only on Windows
     for number in (_OUTPUT, _ERROR):
         handle = kernel.GetStdHandle(number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from provision.containers.formats.decompress import decompressed_beginning
 from provision.containers.signatures import MEDIA, MEDIA_ELSEWHERE, NOT_READ, NOT_READ_ELSEWHERE, READ
@@ -225,3 +225,19 @@ def _is_old_tar(head: bytes) -> bool:
 def _is_leveldb_log(head: bytes) -> bool:
     length = int.from_bytes(head[4:6], "little")
     return len(head) >= 7 and head[6] in (1, 2) and 0 < length <= 32761 and b"\0" in head[:32]
+
+
+def format_of(source: IO[bytes], name: str) -> str | None:
+    """Return the format of an open file, which is at its beginning afterwards."""
+    source.seek(0)
+    kind = container_format(source.read(HEAD_BYTES), name)
+    if kind is None:
+        size = source.seek(0, 2)
+
+        def read_at(length: int, offset: int) -> bytes:
+            source.seek(offset)
+            return source.read(length)
+
+        kind = container_elsewhere(read_at, size)
+    source.seek(0)
+    return kind

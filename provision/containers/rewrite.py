@@ -16,9 +16,9 @@ from provision.containers.container_format import (
     COMPRESSED_FORMATS,
     HEAD_BYTES,
     UNSUPPORTED_FORMATS,
-    container_elsewhere,
     container_format,
     container_of,
+    format_of,
 )
 from provision.containers.embedded import EmbeddedStream, EmbeddedStreams, encode_like
 from provision.containers.formats.registry import FORMATS, RAW_TOO, REWRITTEN
@@ -291,22 +291,6 @@ def freed_pages(source: IO[bytes]) -> Callable[[int], str | None]:
         return f"page {page}, {unused}" if unused else None
 
     return place_of
-
-
-def format_of(source: IO[bytes], name: str) -> str | None:
-    """Return the format of an open file, which is at its beginning afterwards."""
-    source.seek(0)
-    kind = container_format(source.read(HEAD_BYTES), name)
-    if kind is None:
-        size = source.seek(0, 2)
-
-        def read_at(length: int, offset: int) -> bytes:
-            source.seek(offset)
-            return source.read(length)
-
-        kind = container_elsewhere(read_at, size)
-    source.seek(0)
-    return kind
 
 
 def _chunks(source: IO[bytes]) -> Iterator[bytes]:

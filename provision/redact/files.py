@@ -8,8 +8,7 @@ import shutil
 import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from provision.containers.container_format import container_format
-from provision.containers.rewrite import format_of
+from provision.containers.container_format import container_format, format_of
 from provision.containers.steps import spooled_file
 from provision.files import FileProblemError, replace_file, staged_path, sync_directory
 from provision.redact.archives.containers import holds_containers

@@ -11,9 +11,8 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from provision.containers.blob import ReadLimits
 from provision.containers.budget import Budget
 from provision.containers.chunk_stream import CHUNK_BYTES
+from provision.containers.container_format import format_of
 from provision.containers.embedded import EmbeddedStreams
-from provision.containers.rewrite import RewriteError, Rewriter, format_of, rewrite
-from provision.containers.sqlite_rewriter import DatabaseError
 from provision.containers.steps import copy_to, spooled_file
 from provision.detect.match import Confidence
 from provision.detect.secret_names import names_secret, plain_value
@@ -40,6 +39,9 @@ _VALUE_COLUMNS = frozenset({"value", "val", "v", "data", "content"})
 
 def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Redact a container; see `RedactFile`."""
+    from provision.containers.rewrite import RewriteError, rewrite  # noqa: PLC0415  all formats: texts are redacted without
+    from provision.containers.sqlite_rewriter import DatabaseError  # noqa: PLC0415
+
     size = source.seek(0, 2)
     source.seek(0)
     with spooled_file() as result:
@@ -69,6 +71,8 @@ def redact_embedded(chunks: Iterable[bytes], session: Session, file: str) -> Ite
         if isinstance(piece, bytes):
             yield piece
         else:
+            from provision.containers.rewrite import Rewriter  # noqa: PLC0415  as above
+
             rewriter = Rewriter(PublishingMask(session), LIMITS, Budget.of(LIMITS, len(piece.data)))
             yield rewriter.encoded(piece, file, 0)
     for problem in found.problems:

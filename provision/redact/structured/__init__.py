@@ -14,16 +14,22 @@ from provision.redact.structured.json_text import redact_json
 from provision.redact.structured.settings import redact_settings
 from provision.redact.structured.table_text import redact_table
 from provision.redact.structured.text_form import BEGINNING_BYTES, TextForm, text_form
-from provision.redact.structured.yaml_text import redact_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from provision.redact.session import Session
 
+
+def _redact_yaml(data: bytes, file: str, session: Session) -> bytes:
+    from provision.redact.structured.yaml_text import redact_yaml  # noqa: PLC0415  with a library that other texts do not need
+
+    return redact_yaml(data, file, session)
+
+
 _READERS: dict[TextForm, Callable[[bytes, str, Session], bytes]] = {
     TextForm.JSON: redact_json,
-    TextForm.YAML: redact_yaml,
+    TextForm.YAML: _redact_yaml,
     TextForm.DOTENV: redact_dotenv,
     TextForm.SETTINGS: redact_settings,
     TextForm.TABLE: redact_table,
