@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 512
 _MAGICS = (*READ, *NOT_READ)
-_FIRST = frozenset(magic[0] for magic, _ in _MAGICS) | frozenset(b"\x78\x5d")
+_BY_FIRST: dict[int, list[tuple[bytes, str]]] = {}
+for _magic, _kind in _MAGICS:
+    _BY_FIRST.setdefault(_magic[0], []).append((_magic, _kind))
+_FIRST = frozenset(_BY_FIRST) | frozenset(b"\x78\x5d")
 _LETTERS = frozenset(
     kind for magic, kind in NOT_READ if len(magic) < 8 and magic.isascii() and magic.decode().isprintable()
 ) - {"cpio", "orc", "parquet"}
@@ -56,7 +59,7 @@ def container_format(head: bytes, name: str = "") -> str | None:
     if head[:1] == b"<":
         return "office text" if any(space in head for space in _OFFICE) else None
     if head and head[0] in _FIRST:
-        for magic, kind in _MAGICS:
+        for magic, kind in _BY_FIRST.get(head[0], ()):
             if head.startswith(magic):
                 return kind if _is_plausible(kind, head) else None
         if head[0] == 0x78 and _is_zlib(head):

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from sourcescraft import a_key, look_through
 
-from provision.containers import file_reader as content
+from provision.containers import sqlite_reader
 from provision.containers.blob import ReadLimits
 from provision.containers.formats import zip_format as archives
 
@@ -47,8 +47,8 @@ def test_rows_have_a_table_a_number_and_a_column(
     """In memory, and, when it is larger than that allows, in place."""
     opened: list[str] = []
     for name in ("open_in_memory", "open_immutable"):
-        real = getattr(content, name)
-        monkeypatch.setattr(content, name, lambda *told, n=name, r=real: (opened.append(n), r(*told))[1])
+        real = getattr(sqlite_reader, name)
+        monkeypatch.setattr(sqlite_reader, name, lambda *told, n=name, r=real: (opened.append(n), r(*told))[1])
     key, blob, long, odd, bare = (a_key() for _ in range(5))
     add(database, "x", f"take {key}", "y" * 40_000 + f" {long} " + "z" * 40_000, *("more " * 9000,) * 3)
     database.execute("INSERT INTO messages (id, extra) VALUES (77, ?)", (f"k={blob}".encode(),))
