@@ -30,7 +30,7 @@ def table_steps(source: FormatInput, out: IO[bytes] | None) -> Steps:
     """Yield keys and values of a table."""
     del out
     data = source.held() or b""
-    if data[-8:] != LEVELDB_TABLE_END:
+    if len(data) < _FOOTER or data[-8:] != LEVELDB_TABLE_END:
         yield NotRead("not read: a LevelDB table without its end mark")
         return
     left = [max(256 << 20, 20 * len(data))]
@@ -106,6 +106,8 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     if len(block) < 4:
         raise ValueError("damaged")
     end = len(block) - 4 - 4 * int.from_bytes(block[-4:], "little")
+    if end < 0:
+        raise ValueError("damaged")
     at, key = 0, b""
     while at < end:
         shared, at = read_varint(block, at)
