@@ -129,7 +129,7 @@ def test_a_picture_is_never_passed_over_in_silence(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("degrees", [0, 1])
 def test_names_and_addresses_in_a_picture_are_covered(degrees: int) -> None:
     image, draw = pytest.importorskip("PIL.Image"), pytest.importorskip("PIL.ImageDraw")
-    pytest.importorskip("rapidocr_onnxruntime")
+    pytest.importorskip("rapidocr")
     picture = image.new("RGB", (900, 140), "white")
     font = font_of(Look(1, "DejaVu Sans Mono", 14))
     for row, text in enumerate(("ada@box42:~/x$ curl 10.1.2.3", "ask ada@corp.co.uk about the adapter", KEY)):

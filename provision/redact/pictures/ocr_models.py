@@ -1,13 +1,14 @@
-"""The two OCR models that find and read text, from the wheel of `rapidocr-onnxruntime`.
+"""The two OCR models that find and read text (PP-OCRv6, small), from the wheel of `rapidocr`.
 
-Only its model files are used. They run under onnxruntime on this machine, offline. The raw output of the models is used
-instead of RapidOCR's strings, because it gives every character its own place and certainty.
+Only its model files are used, none of its code. They run under onnxruntime on this machine, offline. The raw output of
+the models is used instead of RapidOCR's strings, because it gives every character its own place and certainty.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INSTALL = install_command("image")
-_PACKAGE = "rapidocr_onnxruntime"
-_LOCATOR = "ch_PP-OCRv4_det_infer.onnx"
-_READER = "ch_PP-OCRv4_rec_infer.onnx"
+_PACKAGE = "rapidocr"
+_LOCATOR = "PP-OCRv6_det_small.onnx"
+_READER = "PP-OCRv6_rec_small.onnx"
+_LOADING = threading.Lock()
 
 
 class PicturesUnavailableError(CannotExamineError):
@@ -48,14 +50,19 @@ class OcrModels:
         return read
 
 
-@functools.cache
 def load_models() -> OcrModels:
-    """Load the models, once (about half a second). Raises PicturesUnavailableError."""
+    """Load the models, once (about half a second), for all threads. Raises PicturesUnavailableError."""
+    with _LOADING:
+        return _load()
+
+
+@functools.cache
+def _load() -> OcrModels:
     try:
         import cv2  # noqa: F401, PLC0415
         import onnxruntime  # noqa: PLC0415
     except ImportError as e:
-        if ".so" in str(e):  # opencv-python needs libraries of a desktop
+        if ".so" in str(e):  # of opencv-python, from another package: it needs libraries of a desktop
             raise PicturesUnavailableError(
                 f"cannot examine pictures: {e}",
                 hint="apt install libgl1 libglib2.0-0, or pip install opencv-python-headless",
