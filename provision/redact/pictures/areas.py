@@ -25,6 +25,8 @@ _MARGIN_PUNCTUATION = 0.4
 """The same next to a quote or an equals sign, which may be covered."""
 _TRAIL = 0.15
 """Of the line's height: ink that follows a key after a smaller gap belongs to it (an underscore that was not read)."""
+_CHECKED_ROWS = 8
+_FLAT = 24
 _LONGEST_TRAIL = 40
 _LONGEST_STROKE = 4
 """In the line's heights: seven underscores. A longer one is a border."""
@@ -220,6 +222,12 @@ def cover_areas(picture: Pixels, areas: list[Area]) -> None:
             beyond = ((by - ay) * (xs - ax) - (bx - ax) * (ys - ay)) / (math.hypot(bx - ax, by - ay) or 1.0)
             inside &= beyond <= _SLACK_PX
         part[inside] = FILL
+
+
+def is_filled(picture: Pixels, strip: Strip) -> bool:
+    """Whether a strip is of one colour between a quarter and three quarters of its height, as it is when it was covered."""
+    middle = strip.cut(picture, 4 * _CHECKED_ROWS)[_CHECKED_ROWS:-_CHECKED_ROWS, 1:-1]
+    return not middle.size or int(middle.max()) - int(middle.min()) < _FLAT
 
 
 def outline_areas(picture: Pixels, areas: list[Area], colour: tuple[int, int, int] = _EDGE) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from provision.redact.pictures.areas import Area, areas_of, cover_areas
+from provision.redact.pictures.areas import Area, areas_of, cover_areas, is_filled
 from provision.redact.pictures.glyphs import Glyph, read_strip
 from provision.redact.pictures.lines import TextLine, lines_of
 from provision.redact.pictures.lookalike import KEY_FORMS, KeyForm, key_forms_of
 from provision.redact.pictures.misread import MisreadKeys
 from provision.redact.pictures.ocr_models import load_models
-from provision.redact.pictures.reading import has_unread_word, read_text, readings_differ
+from provision.redact.pictures.reading import Span, has_unread_word, parts_to_reread, read_text, readings_differ
 from provision.redact.pictures.sightings import (
     NOT_READ,
     KeySighting,
@@ -39,10 +39,10 @@ MOST_ROUNDS = 5
 SHORT = "a key here is shorter than usual: the rest may be elsewhere"
 UNREAD = "unread-text"
 """Takes the place of a rule where text is covered because it could not be read."""
-_LONG_WORD = 10
+_MARGIN = 0.25
+"""In heights: words are read again with so much of what is beside them, which is less than a space."""
 _ONE_COLOUR = 24
 _CUT_PX = 24
-_CERTAIN = 0.6
 Bounds = tuple[int, int, int, int]
 Band = tuple[int, int]
 """Rows from top to bottom."""
@@ -186,10 +186,10 @@ class Examiner:
         for number in range(MOST_ROUNDS):
             if number:
                 view = 255 - picture if number % 2 else picture
-                for strip in [s for s, glyphs in read.items() if s in hit or (s in new and _worth_rereading(glyphs))]:
-                    read[strip] = read_strip(view, strip, self._models) if strip in new else []
-                    if strip in hit:
-                        read[strip] = _with_covers(read[strip], strip, result.sightings)
+                for strip in [s for s in read if s in hit or s in new]:
+                    covers = _covers(strip, result.sightings) if strip in hit else []
+                    known = self._read_again(view, strip, read[strip], covers) if strip in new else []
+                    read[strip] = _with_covers(known, strip, covers)
                     if number == 1 and strip not in hit and strip in new:
                         unsure |= {strip} if readings_differ(result.read[strip], read[strip]) else set()
             lines = lines_of(list(read.values()))
@@ -212,6 +212,22 @@ class Examiner:
             result.areas += result.unread
             result.doubts = []
 
+    def _read_again(self, picture: Pixels, strip: Strip, known: list[Glyph], covers: list[Span]) -> list[Glyph]:
+        """Read the words of a strip again that may be a key, or a part of one that is left beside a cover.
+
+        Everything is read again if there is ink in the place of a cover.
+        """
+        if not all(is_filled(picture, strip.part(*cover)) for cover in covers):
+            return read_strip(picture, strip, self._models)
+        parts = parts_to_reread(strip, known, covers)
+        read = [glyph for glyph in known if not any(a <= glyph.middle <= b for a, b in (*parts, *covers))]
+        margin = _MARGIN * strip.height
+        for left, right in parts:
+            start, end = max(0.0, left - margin), min(strip.length, right + margin)
+            for glyph in read_strip(picture, strip.part(start, end), self._models):
+                read.append(replace(glyph, strip=strip, left=start + glyph.left, right=start + glyph.right))
+        return sorted(read, key=lambda glyph: glyph.left)
+
     @staticmethod
     def _cover(picture: Pixels, sightings: list[KeySighting], result: Examination) -> None:
         strips = result.read
@@ -230,16 +246,21 @@ class Examiner:
                 result.named.append((found, areas_of(part, RULE + found.kind, picture, strips)))
 
 
-def _with_covers(glyphs: list[Glyph], strip: Strip, sightings: list[KeySighting]) -> list[Glyph]:
-    """Return what was read in a strip with a mark where keys were covered: a name before it has its value."""
+def _covers(strip: Strip, sightings: list[KeySighting]) -> list[Span]:
+    """Return where keys were covered in a strip, left to right."""
     covered = {g.left: g.right for s in sightings for part in s.parts for g in part.glyphs if g.strip == strip}
-    spans: list[tuple[float, float]] = []
+    spans: list[Span] = []
     for left, right in sorted(covered.items()):
         if spans and left <= spans[-1][1]:
             spans[-1] = (spans[-1][0], max(right, spans[-1][1]))
         else:
             spans.append((left, right))
-    marks = [Glyph(c, 1.0, strip, left, right) for left, right in spans for c in " █ "]
+    return spans
+
+
+def _with_covers(glyphs: list[Glyph], strip: Strip, covers: list[Span]) -> list[Glyph]:
+    """Return what was read in a strip with a mark where keys were covered: a name before it has its value."""
+    marks = [Glyph(c, 1.0, strip, left, right) for left, right in covers for c in " █ "]
     return sorted([*marks, *glyphs], key=lambda g: g.left)
 
 
@@ -289,12 +310,6 @@ def _inside(strip: Strip, band: Band, height: int) -> bool:
     middle = strip.place(strip.length / 2, strip.height / 2)[1]
     top, bottom = band
     return (top == 0 or middle > top + _CUT_PX) and (bottom >= height or middle < bottom - _CUT_PX)
-
-
-def _worth_rereading(glyphs: list[Glyph]) -> bool:
-    """Whether to read a strip again: short words that were read with certainty cannot be a key."""
-    longest = max(map(len, "".join(g.text for g in glyphs).split(" ")), default=0)
-    return longest >= _LONG_WORD or any(g.certainty < _CERTAIN for g in glyphs)
 
 
 def examiner_of(detector: Detector, *, strict: bool = False, also: StandIns | None = None) -> Examiner:

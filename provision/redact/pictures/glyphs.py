@@ -50,6 +50,10 @@ class Glyph:
     left: float
     right: float
 
+    @property
+    def middle(self) -> float:
+        return (self.left + self.right) / 2
+
 
 def read_strip(picture: Pixels, strip: Strip, models: OcrModels) -> list[Glyph]:
     """Return the characters of a strip in order, spaces included; empty if nothing is read."""

@@ -27,10 +27,17 @@ _SAME = 0.6
 """The part of a word that two readings must have in common; look-alike letters may differ."""
 _LONG = 16
 """Characters of a word that may be a key."""
+_LONG_WORD = 10
+"""Characters of a word that may be a key, or most of one, after one reading."""
+_WIDE = 5.0
+"""In heights: as wide as a long word, whose characters may not all have been read."""
+_CERTAIN = 0.6
 _FEW = 1.2
 """In heights per character: letters are half as wide as their line is high, so a strip with fewer was not read."""
 _SHARED_ROWS = 0.35
 """A strip that shares more of its rows with a strip above or below holds more than one line."""
+Span = tuple[float, float]
+"""From left to right along a strip."""
 
 
 def read_text(
@@ -67,6 +74,32 @@ def has_unread_word(strip: Strip, glyphs: list[Glyph]) -> bool:
     return any(sum(g.certainty for g in word) < _SURE_OF_WORD * len(word) for word in _long_words(glyphs))
 
 
+def parts_to_reread(strip: Strip, glyphs: list[Glyph], covers: list[Span]) -> list[Span]:
+    """Return the parts of a strip with a word that is long, uncertain or beside a cover, and those without a word beside one.
+
+    Short words that were read with certainty cannot be a key.
+    """
+    if not covers and glyphs and is_badly_read(strip, glyphs):
+        return [(0.0, strip.length)]
+    borders = [0.0, *itertools.chain.from_iterable(covers), strip.length]
+    parts: list[Span] = []
+    for n, (start, end) in enumerate(zip(borders[::2], borders[1::2], strict=True)):
+        words = [(word, word[0].left, word[-1].right) for word in _words(g for g in glyphs if start <= g.middle <= end)]
+        for word, left, right in words:
+            beside = (n and left - start < strip.height) or (n < len(covers) and end - right < strip.height)
+            if beside or _may_be_key(word, strip.height):
+                joins = parts and left - parts[-1][1] < strip.height
+                parts.append((parts.pop()[0] if joins else left, right))
+        if covers and not words and end - start > strip.height:
+            parts.append((start, end))
+    return parts
+
+
+def _may_be_key(word: list[Glyph], height: float) -> bool:
+    wide = word[-1].right - word[0].left > _WIDE * height
+    return wide or len(word) >= _LONG_WORD or any(g.certainty < _CERTAIN for g in word)
+
+
 def readings_differ(first: list[Glyph], second: list[Glyph]) -> bool:
     """Whether a long word of the first reading is another one in the second."""
     text = "".join(g.text for g in second)
@@ -78,11 +111,14 @@ def readings_differ(first: list[Glyph], second: list[Glyph]) -> bool:
     return False
 
 
-def _long_words(glyphs: list[Glyph]) -> Iterator[list[Glyph]]:
+def _long_words(glyphs: Iterable[Glyph]) -> Iterator[list[Glyph]]:
+    yield from (word for word in _words(glyphs) if len(word) >= _LONG)
+
+
+def _words(glyphs: Iterable[Glyph]) -> Iterator[list[Glyph]]:
     for space, word in itertools.groupby(glyphs, lambda g: g.text == " "):
-        letters = [] if space else list(word)
-        if len(letters) >= _LONG:
-            yield letters
+        if not space:
+            yield list(word)
 
 
 def _crowded(strips: Iterable[Strip]) -> set[Strip]:

@@ -70,6 +70,11 @@ class Strip:
     def scaled(self, factor: float) -> Strip:
         return Strip(self.x * factor, self.y * factor, self.angle, self.length * factor, self.height * factor)
 
+    def part(self, left: float, right: float) -> Strip:
+        """Return the strip of a part of the text."""
+        x, y = self.place(left, 0)
+        return Strip(x, y, self.angle, right - left, self.height)
+
     def moved(self, dx: float, dy: float) -> Strip:
         return Strip(self.x + dx, self.y + dy, self.angle, self.length, self.height)
 

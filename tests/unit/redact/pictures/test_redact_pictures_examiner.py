@@ -54,15 +54,20 @@ class Page:
         return [strip for strip in self.texts if whole or strip.y + strip.height <= len(picture)]
 
     def _read(self, picture: np.ndarray, strip: Strip, _: Any) -> list[Glyph]:
+        """Read a strip, or a part of one."""
         self.read.append(strip)
         if self.dark_only and picture[0, 0, 0] > 128:
             return [Glyph("x", 0.5, strip, 0, 8)]
         glyphs = []
         dark = picture[0, 0, 0] < 128
-        for n, c in enumerate(self.inverted.get(strip, self.texts[strip]) if dark else self.texts[strip]):
-            x, y = round(strip.x) + n * 8 + 4, round(strip.y) + 9
+        whole = next(s for s in self.texts if s.y == strip.y and s.x <= strip.x + 8 and strip.x < s.x + s.length)
+        for n, c in enumerate(self.inverted.get(whole, self.texts[whole]) if dark else self.texts[whole]):
+            x, y = round(whole.x) + n * 8 + 4, round(strip.y) + 9
+            if strip != whole and not strip.x <= x <= strip.x + strip.length:
+                continue
             inked = c == " " or 60 < int(picture[y, x, 0]) < 200  # covered is black, or white when it is inverted
-            glyphs.append(Glyph(c if inked else " ", self.certainty, strip, n * 8, n * 8 + 8))
+            left = whole.x + n * 8 - strip.x
+            glyphs.append(Glyph(c if inked else " ", self.certainty, strip, left, left + 8))
         return glyphs
 
 
@@ -76,7 +81,9 @@ def test_a_key_is_covered_and_the_result_read_again_until_nothing_is_found(monke
     columns = slice(10 + 4 * 8, 10 + 55 * 8)
     assert (page.pixels[:, columns][inked[:, columns]] == 0).all()
     assert (page.pixels[inked] == 90).any(), "the words around it stay"
-    assert len(page.read) == 2
+    assert [strip.length for strip in page.read] == [STRIP.length, 3 * 8 + 4.5, 3 * 8 + 9], (
+        "then what is beside the cover"
+    )
 
 
 def test_a_key_that_only_the_inverted_reading_shows_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
