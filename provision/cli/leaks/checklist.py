@@ -117,32 +117,34 @@ def _examine(
     from provision.audit.sources.walk import FoundEntry, FoundFile
     from provision.containers.blob import Unreadable
     from provision.redact.checklist import NotExamined
-    from provision.redact.preview import exposed_secret, preview_file
+    from provision.redact.preview import exposed_secret
+    from provision.redact.previews import Previews
 
     exposed: list[ExposedSecret] = []
     not_examined: list[NotExamined] = []
     names = NameScanner(detector)
-    files = 0
-    for item in list_tasks(paths, companions=False):
-        if isinstance(item, Unreadable):
-            not_examined.append(NotExamined(item.path, item.where or "", item.reason))
-            continue
-        files += not isinstance(item, FoundEntry)
-        found: Iterable[RawFinding | Unreadable]
-        if isinstance(item, FoundFile):
-            seen, unread = preview_file(Path(item.path), detector, run_key)
-            exposed += [replace(secret, path=item.path) for secret in seen]
-            not_examined += unread
-            found = names.scan([item.path])
-        else:
-            found = _found_in(item, detector, run_key)
-        for each in found:
-            if isinstance(each, Unreadable):
-                not_examined.append(NotExamined(each.path, each.where or "", each.reason))
+    tasks = list(list_tasks(paths, companions=False))
+    with Previews((Path(item.path) for item in tasks if isinstance(item, FoundFile)), detector, run_key) as previews:
+        for item in tasks:
+            if isinstance(item, Unreadable):
+                not_examined.append(NotExamined(item.path, item.where or "", item.reason))
+                continue
+            found: Iterable[RawFinding | Unreadable]
+            if isinstance(item, FoundFile):
+                seen, unread = previews.of(Path(item.path))
+                exposed += [replace(secret, path=item.path) for secret in seen]
+                not_examined += unread
+                found = names.scan([item.path])
             else:
-                where = each.place.where or (f"line {each.place.line}" if each.place.line else "")
-                secret = exposed_secret(each.place.path, where, each.match, detector, run_key)
-                exposed.append(replace(secret, path=each.place.path))
+                found = _found_in(item, detector, run_key)
+            for each in found:
+                if isinstance(each, Unreadable):
+                    not_examined.append(NotExamined(each.path, each.where or "", each.reason))
+                else:
+                    where = each.place.where or (f"line {each.place.line}" if each.place.line else "")
+                    secret = exposed_secret(each.place.path, where, each.match, detector, run_key)
+                    exposed.append(replace(secret, path=each.place.path))
+    files = sum(not isinstance(item, Unreadable | FoundEntry) for item in tasks)
     exposed = [
         replace(each, file=shown.shown(each.file), path_is_secret=shown.shown(each.path) != each.path)
         for each in exposed
