@@ -119,6 +119,7 @@ _BY_KIND = {
 }
 
 
+_ARCHIVED = frozenset({ContentKind.ARCHIVE, ContentKind.LEVELDB})
 _JOURNAL = re.compile(r"\.(db|sqlite3?)-(wal|shm|journal)$")
 """Journals of SQLite, which belong to their database: who opens that rolls a killed program's change back from there."""
 
@@ -150,7 +151,7 @@ def location_kind(raw: RawFinding, layout: MachineLayout) -> LocationKind:
 def _by_name(name: str, posix: str, kind: ContentKind) -> LocationKind:
     if kind is ContentKind.SQLITE or _JOURNAL.search(name):
         return LocationKind.DATABASE
-    if kind is ContentKind.ARCHIVE or name.endswith((".bak", ".old", ".orig", "~")):
+    if kind in _ARCHIVED or name.endswith((".bak", ".old", ".orig", "~")):
         return LocationKind.BACKUP
     return LocationKind.LOG if name.endswith(".log") or "/log/" in posix or "/logs/" in posix else LocationKind.FILE
 
@@ -167,12 +168,7 @@ def _in_home(inside: str, kind: ContentKind) -> LocationKind:
         return LocationKind.CACHE
     if inside.startswith(_LIVE):
         return LocationKind.JOBS
-    if (
-        kind is ContentKind.ARCHIVE
-        or ".bak" in name
-        or inside.startswith(("state-snapshots/", "backups/"))
-        or "backup" in name
-    ):
+    if kind in _ARCHIVED or ".bak" in name or inside.startswith(("state-snapshots/", "backups/")) or "backup" in name:
         return LocationKind.BACKUP
     if kind is ContentKind.SQLITE or _JOURNAL.search(name):
         return LocationKind.DATABASE

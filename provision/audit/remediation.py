@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from provision.audit.access import Readers
 from provision.audit.locations import COPIES, LocationKind
+from provision.containers.blob import ContentKind
 from provision.detect.shapes import aisa_shaped
 from provision.shell import shell_path
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 HERMES_BACKUP = re.compile(r"hermes-backup-[^/]*\.zip")
 """The archives that `hermes backup` writes into the user's folder."""
 
-_LEVELDB = re.compile(r"(?:block \d+, (?:key|value)|record at byte \d+)$")
 _FIX = "`provision audit --fix`"
 _WHAT_THEN = {
     LocationKind.ENV: "run `chmod 600 {file}`, or {fix}",
@@ -71,7 +71,7 @@ def remediation_for(leak: Leak, exposed: Readers, verdict: str | None, layout: M
 
 def is_never_rewritten(leak: Leak) -> bool:
     """Whether the leak is in a table or log of LevelDB, which neither `--fix` nor `redact` rewrites."""
-    return bool(_LEVELDB.search(leak.raw.place.where or ""))
+    return leak.raw.kind is ContentKind.LEVELDB
 
 
 def _stale(leak: Leak) -> bool:

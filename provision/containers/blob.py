@@ -25,6 +25,8 @@ class ContentKind(StrEnum):
     BINARY = "binary"
     SQLITE = "sqlite"
     ARCHIVE = "archive"
+    LEVELDB = "leveldb"
+    """A table or log of LevelDB, which is not rewritten, also inside of an archive."""
     GIT = "git"
     PROCESS = "process"
     STREAM = "stream"

@@ -101,7 +101,7 @@ class PartWalker:
                 return
             source = FormatInput(ChunkStream((data,)), None, self._limits.memory_bytes)
             yield from self._steps(where, kind, source, depth, seen)
-            yield Blob(self._path, data, where, self._kind, None if kind in WITH_RAW_LINES else locate)
+            yield Blob(self._path, data, where, self._kind_in(kind), None if kind in WITH_RAW_LINES else locate)
         else:
             yield from self._steps(where, kind, source, depth, seen)
         stream.check()  # a format that holds its content does not notice that it is cut off
@@ -119,19 +119,24 @@ class PartWalker:
                 elif step.data:
                     batch.add(step.what, step.data, step.part)
                     if batch.size >= BATCH_BYTES:
-                        yield self._labels(where, batch, seen)
+                        yield self._labels(where, kind, batch, seen)
                         batch = PartBatch()
         except DamagedError as e:
             yield Unreadable(self._path, f"damaged: {e}; the rest was not read", where)
         if batch.size:
-            yield self._labels(where, batch, seen)
+            yield self._labels(where, kind, batch, seen)
 
-    def _labels(self, where: str, batch: PartBatch, seen: set[Secret]) -> Blob:
+    def _labels(self, where: str, kind: str, batch: PartBatch, seen: set[Secret]) -> Blob:
         def locate(match: Match) -> MatchPosition:
             seen.add(match.secret)
             return batch.locate(match)
 
-        return Blob(self._path, batch.data(), where, self._kind, locate, batch.part)
+        return Blob(self._path, batch.data(), where, self._kind_in(kind), locate, batch.part)
+
+    def _kind_in(self, kind: str) -> ContentKind:
+        """Return the kind of what a container of this format holds beside members."""
+        leveldb = self._kind is ContentKind.ARCHIVE and kind.startswith("leveldb")
+        return ContentKind.LEVELDB if leveldb else self._kind
 
     def _member(self, where: str, kind: str, member: Member, depth: int) -> Iterator[Blob | Unreadable]:
         if kind not in COMPRESSED_FORMATS:

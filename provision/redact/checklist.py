@@ -12,11 +12,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from provision.containers.blob import LINK_TARGET, OWN_NAME
-from provision.containers.rewrite import REBUILD
 from provision.shell import shell_path
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from provision.detect.known_key import KnownKey
@@ -67,6 +66,8 @@ class NotExamined:
     message: str
     cure: str = ""
     pictured: bool = False
+    holds_secret: bool = False
+    """Whether a secret was found in it that cannot be masked there: `cure` takes the place of a command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ def answer_checklist(
         )
         for u in unread
     ]
-    refused = {u.file for u in unread if u.cure == REBUILD}
+    refused = {u.file: u.cure for u in unread if u.holds_secret}
     shown = [(_exposed(s, commands.mask, refused), s.shown_in) for s in exposed]
     hidden = [
         _item(number, [*(e for e, shown_in in shown if kind in (None, shown_in)), *doubts])
@@ -176,13 +177,13 @@ def _item(number: int, evidence: Iterable[Evidence]) -> ChecklistItem:
     return ChecklistItem(number, TITLES[number - 1], verdict, found)
 
 
-def _exposed(secret: ExposedSecret, mask: str, refused: Container[str]) -> Evidence:
+def _exposed(secret: ExposedSecret, mask: str, refused: Mapping[str, str]) -> Evidence:
     whose = f"the {secret.known.stage} key of {secret.known.user}" if secret.known else f"a secret ({secret.rule})"
     if not secret.sure:
         message, verdict = f"possibly {whose}", ChecklistAnswer.CANNOT_TELL
     else:
         message, verdict = f"{whose} can be read", ChecklistAnswer.FAIL
-    cure, remedy = (REBUILD, None) if secret.file in refused else _hiding(secret, mask)
+    cure, remedy = (refused[secret.file], None) if secret.file in refused else _hiding(secret, mask)
     return Evidence(secret.file, secret.where, message, cure, verdict, remedy, secret.pictured)
 
 

@@ -39,6 +39,8 @@ class Remark:
     where: str
     message: str
     cure: str = ""
+    holds_secret: bool = False
+    """Whether a secret was found there that cannot be masked."""
 
     def __str__(self) -> str:
         place = f"{self.file}, {self.where}" if self.where else self.file

@@ -23,7 +23,7 @@ from provision.redact.file_kinds import PICTURED
 from provision.redact.files import STREAMABLE, kind_of_file, open_regular_file, redact_open, same_bytes
 from provision.redact.masks import Masker, MaskStyle, masked_already
 from provision.redact.notes import Masked, Notes
-from provision.redact.session import Session
+from provision.redact.session import CannotExamineError, Session
 from provision.redact.structured import forms_of_file, redact_forms
 from provision.redact.structured.dotenv import RULE as ENV_RULE
 from provision.redact.structured.text_form import BEGINNING_BYTES
@@ -124,7 +124,8 @@ def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[E
             note_attributes(source.fileno(), name, collecting)
             changed = kind in STREAMABLE and not same_bytes(source, target)
     except ProvisionError as e:
-        return collecting.seen, [NotExamined(name, "", e.message, e.hint)]
+        held = isinstance(e, CannotExamineError) and e.holds_secret
+        return collecting.seen, [NotExamined(name, "", e.message, e.hint, holds_secret=held)]
     except (
         Exception
     ) as e:  # a gate: a hostile file that crashes a reader is not clean, and the other files are still read
@@ -135,7 +136,7 @@ def preview_file(path: Path, detector: Detector, run_key: bytes) -> tuple[list[E
     seen = [*collecting.seen, *(_pictured(each, tags, kind) for each in notes.places)]
     pictures = {each.file for each in notes.places} | ({name} if kind in PICTURED else set())
     unseen = [
-        NotExamined(each.file, each.where, each.message, each.cure, pictured=each.file in pictures)
+        NotExamined(each.file, each.where, each.message, each.cure, each.file in pictures, each.holds_secret)
         for each in (*notes.left_out, *notes.unsure)
     ]
     return seen, unseen

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 
 class CannotExamineError(ProvisionError):
-    """A file cannot be examined, so it is not known to be clean. It is left out, never passed through."""
+    """A file cannot be examined, so it is not known to be clean. It is left out, never passed through.
+
+    `holds_secret`: a secret was found in it that cannot be masked there.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", holds_secret: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.holds_secret = holds_secret
 
 
 @dataclass(frozen=True, slots=True)

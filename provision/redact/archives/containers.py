@@ -39,7 +39,7 @@ _VALUE_COLUMNS = frozenset({"value", "val", "v", "data", "content"})
 
 def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session) -> None:
     """Redact a container; see `RedactFile`."""
-    from provision.containers.rewrite import RewriteError, rewrite  # noqa: PLC0415  all formats: texts are redacted without
+    from provision.containers.rewrite import HeldSecretError, RewriteError, rewrite  # noqa: PLC0415  all formats: texts are redacted without
     from provision.containers.sqlite_rewriter import DatabaseError  # noqa: PLC0415
 
     size = source.seek(0, 2)
@@ -48,7 +48,9 @@ def redact_file(source: BinaryIO, target: BinaryIO, file: str, session: Session)
         try:
             rewrite(source, result, file, PublishingMask(session), LIMITS, size=size)
         except (RewriteError, DatabaseError) as e:
-            raise CannotExamineError(e.message, hint=e.hint or _HINT) from e
+            raise CannotExamineError(
+                e.message, hint=e.hint or _HINT, holds_secret=isinstance(e, HeldSecretError)
+            ) from e
         result.seek(0)
         copy_to(result, target)
 
@@ -141,7 +143,10 @@ class PublishingMask:
 
     def left_out(self, where: str, name: str, error: ProvisionError) -> None:
         """Add a remark that a member is left out of the result."""
-        self._session.notes.left_out.append(Remark(where, name, error.message, error.hint or _HINT))
+        from provision.containers.rewrite import HeldSecretError  # noqa: PLC0415
+
+        held = isinstance(error, HeldSecretError)
+        self._session.notes.left_out.append(Remark(where, name, error.message, error.hint or _HINT, held))
 
 
 def _chunks(source: IO[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from provision.audit.access import Readers
 from provision.audit.leak import Leak
 from provision.audit.locations import LocationKind
 from provision.audit.remediation import remediation_for
+from provision.containers.blob import ContentKind
 
 FIX = "`provision audit --fix` masks it"
 REBUILD = "delete the file, or rebuild it: its format cannot be rewritten"
@@ -17,10 +18,16 @@ LEAKED = f"run `provision rotate leaked {known_key().fingerprint}`"
 
 
 def leak(
-    kind: LocationKind, stage: str | None = None, value: str = "x", where: str | None = None, *, in_use: bool = False
+    kind: LocationKind,
+    stage: str | None = None,
+    value: str = "x",
+    where: str | None = None,
+    *,
+    in_use: bool = False,
+    content: ContentKind = ContentKind.TEXT,
 ) -> Leak:
     known = known_key(stage=stage) if stage else None
-    return Leak(raw("/f", match(value, known=known), where), kind, None, in_use=in_use)
+    return Leak(raw("/f", match(value, known=known), where, content), kind, None, in_use=in_use)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +47,9 @@ def leak(
             f"find out whose it is; revoke it in the console (API Keys) unless it is needed; then {FIX}",
         ),
         (leak(LocationKind.BACKUP, where="a.zip!x"), Readers.OWNER, None, f"{FIX} inside the archive"),
-        (leak(LocationKind.LOG, where="000003.log: record at byte 7"), Readers.OWNER, None, REBUILD),
-        (leak(LocationKind.BACKUP, where="a.zip!5.ldb: block 1, value"), Readers.OWNER, None, REBUILD),
+        (leak(LocationKind.LOG, where="a table: block 1, value"), Readers.OWNER, None, FIX),
+        (leak(LocationKind.LOG, content=ContentKind.LEVELDB), Readers.OWNER, None, REBUILD),
+        (leak(LocationKind.BACKUP, where="a.zip!5.ldb", content=ContentKind.LEVELDB), Readers.OWNER, None, REBUILD),
     ],
 )
 def test_steps(found: Leak, exposed: Readers, verdict: str | None, expected: str) -> None:

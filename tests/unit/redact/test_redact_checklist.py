@@ -87,6 +87,8 @@ def test_a_secret_in_many_places_is_asked_about_once() -> None:
 
 def test_what_cannot_be_rewritten_is_in_no_command() -> None:
     exposed = [ExposedSecret("a.log", "record at byte 0", "aisa-key", "3fa2", ShownIn.OTHER, path="a.log")]
-    (hidden, *_) = answer_checklist(exposed, [NotExamined("a.log", "", "a secret is in it", REBUILD)], None, TODAY)
+    (hidden, *_) = answer_checklist(
+        exposed, [NotExamined("a.log", "", "a secret is in it", REBUILD, holds_secret=True)], None, TODAY
+    )
     assert [each.cure for each in hidden.evidence] == [REBUILD, REBUILD]
     assert hidden.verdict is FAIL
