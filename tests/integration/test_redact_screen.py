@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import subprocess
@@ -123,6 +124,35 @@ def test_a_key_painted_in_any_order_goes_when_it_is_complete(tmp_path: Path, ord
         assert "*" * 8 in viewer.screen.display[2]
         assert not _readable(viewer.text())
         assert not any(KEY in screen.replace("\n", "") for screen in viewer.screens)
+
+
+@pytest.mark.slow
+@pytest.mark.programs("tmux")
+def test_what_tmux_copies_is_dropped_if_it_holds_a_key(tmp_path: Path) -> None:
+    tmux = "tmux -L inner"
+    (tmp_path / "run").write_text(
+        f"{tmux} set -s set-clipboard on; {tmux} set-buffer -w 'only words'; {tmux} set-buffer -w {KEY}; echo END; cat\n"
+    )
+    with Viewer(tmp_path, [*tmux.split(), "-f", "/dev/null", "new-session", "sh run"]) as viewer, _ended(tmp_path):
+        viewer.wait("END")
+        viewer.settle(0.5)
+        assert base64.b64encode(b"only words") in viewer.raw
+        assert base64.b64encode(KEY.encode()) not in viewer.raw
+        assert not any(map(_readable, viewer.screens))
+
+
+PICTURES = {"sixel": ("\x1bPq", "#0;2;0;0;0#0~~@@vv$-"), "kitty": ("\x1b_Gf=100,a=T;", "iVBORw0KGgo=")}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_a_picture_does_not_reach_the_terminal_and_this_is_said(tmp_path: Path, kind: str) -> None:
+    head, data = PICTURES[kind]
+    (tmp_path / "picture").write_text(f"before {head}{data}\x1b\\after\n")
+    with Viewer(tmp_path, ["cat", "picture"]) as viewer:
+        viewer.wait("left out")
+        assert "before after" in viewer.text()
+        assert "a picture is not read" in viewer.text()
+        assert data.encode() not in viewer.raw
 
 
 @pytest.mark.parametrize("row", [10, pytest.param(0, marks=pytest.mark.slow), pytest.param(23, marks=pytest.mark.slow)])
