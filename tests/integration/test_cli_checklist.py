@@ -279,7 +279,7 @@ def test_a_picture_needs_the_extra_and_says_so(
     (workspace / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
     for module in [name for name in sys.modules if name.startswith("provision.redact.pictures")]:
         monkeypatch.delitem(sys.modules, module)
-    for module in ("PIL", "PIL.Image", "numpy", "cv2", "rapidocr_onnxruntime", "pypdfium2"):
+    for module in ("PIL", "PIL.Image", "numpy", "cv2", "rapidocr", "pypdfium2"):
         monkeypatch.setitem(sys.modules, module, None)
     items = _ask(capsys, "a.png", code=4)
     assert items[0]["verdict"] == "cannot tell"
@@ -290,7 +290,7 @@ def test_a_key_in_a_screenshot_fails(workspace: Path, key: str, capsys: pytest.C
     image = pytest.importorskip("PIL.Image")
     draw = pytest.importorskip("PIL.ImageDraw")
     font = pytest.importorskip("PIL.ImageFont").load_default(22)
-    pytest.importorskip("rapidocr_onnxruntime")
+    pytest.importorskip("rapidocr")
     for name, text, code, verdict in (("key.png", key, 10, "fail"), ("none.png", "hello, all is well here", 0, "pass")):
         picture = image.new("RGB", (1000, 120), "#1e1e1e")
         draw.Draw(picture).text((20, 40), f"$ {text}", fill="#d4d4d4", font=font)

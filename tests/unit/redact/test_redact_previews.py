@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,13 +51,19 @@ def test_what_is_not_asked_for_is_not_read_to_the_end(tmp_path: Path, monkeypatc
     read: list[Path] = []
     stopped = threading.Event()
 
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            stopped.set()
+            super().shutdown(wait=wait)
+
     def preview(path: Path, *_: object) -> previews.Preview:
         read.append(path)
-        stopped.wait(timeout=30)
+        stopped.wait()
         return [], []
 
     monkeypatch.setattr(previews, "preview_file", preview)
-    with pytest.raises(KeyboardInterrupt), Previews(paths, Detector(), KEY):  # noqa: PT012
-        threading.Timer(0.2, stopped.set).start()
+    monkeypatch.setattr(previews, "ThreadPoolExecutor", Pool)
+    with pytest.raises(KeyboardInterrupt), Previews(paths, Detector(), KEY):
         raise KeyboardInterrupt
     assert len(read) <= 4
