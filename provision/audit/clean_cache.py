@@ -11,6 +11,8 @@ import hashlib
 import os
 import time
 from bisect import bisect_left
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -55,13 +57,17 @@ class _Records:
 
     def with_tokens(self, tokens: Iterable[bytes], day: int) -> _Records:
         """Return the records with these tokens used on `day`, at most `_MOST_RECORDS`."""
-        end = day.to_bytes(2, "big")
+        end, size = day.to_bytes(2, "big"), _RECORD_BYTES
         parts, at = [], 0
-        for token in sorted(tokens):
-            index = bisect_left(self, token, at)
-            parts += [self.packed[at * _RECORD_BYTES : index * _RECORD_BYTES], token, end]
-            at = index + (index < len(self) and self[index] == token)
-        return _Records(b"".join([*parts, self.packed[at * _RECORD_BYTES :]])).bounded()
+        for first, group in groupby(sorted(tokens), key=itemgetter(0)):  # few bisections, and few records in memory
+            low = bisect_left(self, bytes((first,)), at)
+            high = bisect_left(self, bytes((first + 1,)), low) if first < 255 else len(self)
+            records = (self.packed[place * size : (place + 1) * size] for place in range(low, high))
+            merged = {record[:TOKEN_BYTES]: record for record in records}
+            merged.update((token, token + end) for token in group)
+            parts += [self.packed[at * size : low * size], *map(merged.__getitem__, sorted(merged))]
+            at = high
+        return _Records(b"".join([*parts, self.packed[at * size :]])).bounded()
 
     def bounded(self) -> _Records:
         """Return at most `_MOST_RECORDS` records, those that were used last."""

@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     from provision.detect.detector import Detector
 
 STDIN = "<stdin>"
-_BATCH_FILES = 64
+_BATCH_FILES = 256
 _BATCH_BYTES = 4 << 20
 _HERE_BYTES = 16 << 20
 _HERE_FILES = 2000
 """This much is done before other processes are started: starting them takes longer."""
+
+_WithContent = FoundFile | RepositoryPart
+_Sized = _WithContent | FoundEntry
 
 
 @dataclass(slots=True)
@@ -241,7 +244,7 @@ class _Run:
                     continue
             else:
                 batch.append(task)
-                held += _work([task]) if isinstance(task, FoundFile | FoundEntry | RepositoryPart) else _BATCH_BYTES
+                held += _work([task]) if isinstance(task, _Sized) else _BATCH_BYTES
             if held >= _BATCH_BYTES or len(batch) + len(self._pending) >= _BATCH_FILES:
                 yield self._with_names(batch)
                 batch, held = [], 0
@@ -295,4 +298,4 @@ def _size(batch: list[Task]) -> int:
 
 
 def _work(batch: list[Task]) -> int:
-    return sum(task.size for task in batch if isinstance(task, FoundFile | RepositoryPart))
+    return sum(task.size for task in batch if isinstance(task, _WithContent))

@@ -64,7 +64,7 @@ class UnchangedFiles:
 
     def watch(self, path: str) -> FileWatch:
         """Return what decides about one file while it is read."""
-        return FileWatch(self, os.path.basename(path))  # noqa: PTH119  names may not be valid text
+        return FileWatch(self, path)
 
     def stamp(self, descriptor: int, status: os.stat_result, path: str, kind: str = "file") -> bytes | None:
         """Return the token of an open file's inode and times; None when these prove nothing. Call it before the file is read."""
@@ -72,8 +72,9 @@ class UnchangedFiles:
             return None
         return self._stamp(status, path, kind)
 
-    def content(self, data: bytes, name: str) -> tuple[bytes, bool]:
+    def content(self, data: bytes, path: str) -> tuple[bytes, bool]:
         """Return the token of a file's content, and whether it was scanned clean before."""
+        name = os.path.basename(path)  # noqa: PTH119  some formats are recognised by their name
         token = self._cache.token("content", name, len(data), hashlib.blake2b(data).digest())
         return token, self._cache.use(token)
 
@@ -83,7 +84,7 @@ class UnchangedFiles:
         return self._cache.use(self._stamp(status, path, kind))
 
     def _stamp(self, status: os.stat_result, path: str, kind: str) -> bytes:
-        name = os.path.basename(path)  # noqa: PTH119  some formats are recognised by their name
+        name = os.path.basename(path)  # noqa: PTH119  as above
         of = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         return self._cache.token(kind, *of, name)
 
@@ -96,22 +97,22 @@ class UnchangedFiles:
 class FileWatch:
     """Watches one file while it is read. `token` is then what a clean one is remembered by; None: it is not remembered."""
 
-    __slots__ = ("_files", "_name", "token", "was_known")
+    __slots__ = ("_files", "_path", "token", "was_known")
 
-    def __init__(self, files: UnchangedFiles, name: str) -> None:
+    def __init__(self, files: UnchangedFiles, path: str) -> None:
         self._files = files
-        self._name = name
+        self._path = path
         self.token: bytes | None = None
         self.was_known = False
 
     def opened(self, descriptor: int, status: os.stat_result) -> None:
         """Note an open file, before anything of it is read."""
-        self.token = self._files.stamp(descriptor, status, self._name)
+        self.token = self._files.stamp(descriptor, status, self._path)
 
     def is_known(self, data: bytes) -> bool:
         """Return whether the whole content was scanned clean before."""
         if self.token is None:
-            self.token, self.was_known = self._files.content(data, self._name)
+            self.token, self.was_known = self._files.content(data, self._path)
         return self.was_known
 
     def forget(self) -> None:

@@ -28,20 +28,20 @@ class NameScanner:
 
     def scan(self, paths: Iterable[str]) -> Iterator[RawFinding]:
         """Yield what is found in the names of these files, and of folders that are new."""
-        named: list[str] = []
+        named: list[tuple[str, str]] = []
         for path in paths:
-            folder = os.path.dirname(path)  # noqa: PTH120  names may not be valid text
+            folder, name = os.path.split(path)
             if folder != self._folder:
-                named.append(folder)
+                named.append((folder, os.path.basename(folder)))  # noqa: PTH119  names may not be valid text
                 self._folder = folder
-            named.append(path)
+            named.append((path, name))
         starts: list[int] = []
         text = bytearray()
-        for path in named:
+        for _, name in named:
             starts.append(len(text))
-            text += os.fsencode(os.path.basename(path)) + _BETWEEN  # noqa: PTH119
+            text += os.fsencode(name) + _BETWEEN
         for match in self._detector.scan(bytes(text)):
-            path = named[bisect_right(starts, match.start) - 1]
+            path, _ = named[bisect_right(starts, match.start) - 1]
             yield RawFinding(Location(path, where=OWN_NAME), match)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import time
 from pathlib import Path
 
@@ -169,3 +170,16 @@ def test_two_audits_at_once_leave_a_whole_file(path: Path) -> None:
     first.save()
     second.save()
     assert holds(path, "a", "b") == [True, True]
+
+
+def test_records_stay_sorted_and_complete_however_they_are_added() -> None:
+    expected: dict[bytes, int] = {}
+    records = clean_cache._Records()
+    for day, count in enumerate((0, 1, 500, 3, 2000, 40)):
+        again = random.sample(sorted(expected), min(len(expected), count // 3))
+        edges = [bytes(16), b"\0" * 15 + b"\1", b"\xff" * 16] if day % 2 else []
+        tokens = [seeded.token_bytes(16) for _ in range(count)] + again + edges + again[:1]
+        records = records.with_tokens(tokens, day)
+        expected.update(dict.fromkeys(tokens, day))
+        assert [records[at] for at in range(len(records))] == sorted(expected)
+        assert {token: records.day(token) for token in expected} == expected
