@@ -50,7 +50,9 @@ class Transaction:
         target = self._root / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         staged = staged_file(target, data, mode, durable=self._durable, in_journal=True)
-        self._steps.append({"target": name, "staged": staged.name, "sha256": hashlib.sha256(data).hexdigest()})
+        was = _digest(target)
+        differs = was != hashlib.sha256(data).hexdigest()
+        self._steps.append({"target": name, "staged": staged.name, "was": was if differs else None})
 
     def remove(self, name: str) -> None:
         """Stage the removal of `name`. The file may be missing."""
@@ -176,12 +178,19 @@ def _apply(root: Path, journal: Path, steps: list[dict[str, str | None]], *, dur
 
 
 def _is_lost(root: Path, step: dict[str, str | None]) -> bool:
-    """Whether a staged file is missing, but was not renamed: the target has other content. Journals once had no digests."""
-    target, staged, digest = root / str(step["target"]), step["staged"], step.get("sha256")
-    if staged is None or digest is None or target.with_name(staged).exists():
-        return False
+    """Whether a staged file is missing, but was not renamed: the target is as before. Journals once did not say how that was.
+
+    A target with content that is neither old nor new was renamed, and changed since, such as a log that grew.
+    """
+    target, staged, was = root / str(step["target"]), step["staged"], step.get("was")
+    return staged is not None and was is not None and not target.with_name(staged).exists() and _digest(target) == was
+
+
+def _digest(path: Path) -> str | None:
+    """The SHA-256 of a file, empty if it is missing; None for a link and what cannot be read."""
     try:
-        data = read_bounded(target, _LIMIT_BYTES, follow=False)
-    except (OSError, FileProblemError):
-        return True
-    return hashlib.sha256(data).hexdigest() != digest
+        return hashlib.sha256(read_bounded(path, _LIMIT_BYTES, follow=False)).hexdigest()
+    except FileNotFoundError:
+        return ""
+    except FileProblemError:
+        return None

@@ -29,8 +29,8 @@ NEW = {".env": b"new env", "config.yaml": b"new config", "sub/deep/added": b"new
 FOLDERS = ("sub", "sub/deep")
 
 
-def _old(root: Path) -> None:
-    for name, data in OLD.items():
+def _old(root: Path, old: dict[str, bytes] = OLD) -> None:
+    for name, data in old.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
 
@@ -162,9 +162,9 @@ def test_a_full_or_read_only_disk_is_an_error_and_leaves_the_old(
     assert _state(tmp_path) == before
 
 
-def _committed(root: Path) -> None:
+def _committed(root: Path, old: dict[str, bytes] = OLD) -> None:
     """A change that was killed right behind its commit."""
-    _old(root)
+    _old(root, old)
     child = os.fork()
     if child == 0:
         transaction._apply = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
@@ -186,13 +186,14 @@ def test_what_a_killed_run_committed_outlives_other_writes_into_its_folders(tmp_
 
 
 @posix
-def test_a_committed_change_whose_new_content_is_gone_is_not_called_finished(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["config.yaml", "sub/deep/added"])
+def test_a_committed_change_whose_new_content_is_gone_is_not_called_finished(tmp_path: Path, name: str) -> None:
     """As after `git clean`, which leaves the journal in its ignored folder."""
     _committed(tmp_path)
-    (staged,) = tmp_path.glob(f".config.yaml.*{STAGED_SUFFIX}")
+    (staged,) = (tmp_path / name).parent.glob(f".{Path(name).name}.*{STAGED_SUFFIX}")
     staged.unlink()
     before = _state(tmp_path)
-    with pytest.raises(FileProblemError, match=r"cannot be finished: the new content of config\.yaml is gone") as e:
+    with pytest.raises(FileProblemError, match=f"cannot be finished: the new content of {name} is gone") as e:
         recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
     assert str(tmp_path / JOURNAL) in e.value.hint
     assert _state(tmp_path) == before
@@ -202,7 +203,28 @@ def test_a_committed_change_whose_new_content_is_gone_is_not_called_finished(tmp
 
 
 @posix
-def test_a_journal_without_digests_is_finished_as_before(tmp_path: Path) -> None:
+def test_a_file_that_was_renamed_and_grew_since_is_not_gone(tmp_path: Path) -> None:
+    """As the event log, in which a command notes that the rest of its change failed."""
+    _committed(tmp_path)
+    (staged,) = tmp_path.glob(f".config.yaml.*{STAGED_SUFFIX}")
+    staged.replace(tmp_path / "config.yaml")
+    with (tmp_path / "config.yaml").open("ab") as file:
+        file.write(b"and more")
+    assert recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
+    assert _state(tmp_path) == NEW | {"config.yaml": NEW["config.yaml"] + b"and more"}
+
+
+@posix
+def test_a_file_that_is_written_as_it_was_is_not_gone(tmp_path: Path) -> None:
+    _committed(tmp_path, NEW)
+    (staged,) = tmp_path.glob(f".config.yaml.*{STAGED_SUFFIX}")
+    staged.replace(tmp_path / "config.yaml")
+    assert recover(tmp_path, journal=JOURNAL, folders=FOLDERS)
+    assert _state(tmp_path) == NEW
+
+
+@posix
+def test_a_journal_that_does_not_say_what_was_before_is_finished(tmp_path: Path) -> None:
     _committed(tmp_path)
     steps = json.loads((tmp_path / JOURNAL).read_bytes())["steps"]
     (staged,) = tmp_path.glob(f".config.yaml.*{STAGED_SUFFIX}")
