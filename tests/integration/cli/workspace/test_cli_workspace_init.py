@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-import provision.files
 import provision.operators.acts
+import provision.transaction
 from provision.cli.main import run
 from provision.cli.workspace.init import settings_text
 from provision.files import STAGED_SUFFIX, FileProblemError
@@ -106,7 +106,7 @@ def test_an_interrupted_init_goes_on_to_the_recovery_key(
     monkeypatch.setenv("PROVISION_CONFIG_DIR", str(tmp_path / "config"))
     words = ["init", str(tmp_path / "ws"), "--recovery-to", str(tmp_path / "page")]
     with monkeypatch.context() as patched:
-        patched.setattr(provision.files, "replace_file", _full_disk_behind(5))
+        patched.setattr(provision.transaction, "replace_file", _full_disk_behind(5))
         assert run(words) == 1
     assert (tmp_path / "ws" / ".provision-init.json").exists()
     assert run(words) == 0
