@@ -19,6 +19,7 @@ from provision.detect.policy import Policy
 from provision.detect.resolve import resolve_overlaps
 from provision.detect.rules.builtin import BUILTIN
 from provision.detect.rules.columns import columns_of_secrets, open_table
+from provision.detect.rules.pieces import is_one_run
 from provision.detect.stream.sliding import Sliding, slide
 from provision.detect.stream.tables import TableWindows
 from provision.detect.views.continued import bare_chains, chains, known_in, whole_keys
@@ -95,6 +96,9 @@ class Detector:
         self._confirmer = Confirmer((*rules, HINT) if entropy else tuple(rules), known, policy)
         words = self._confirmer.words
         prefixes = _prefixes(rules, known)
+        several = {word.lower().encode() for rule in rules if not is_one_run(rule) for word in rule.keywords}
+        several |= {prefix.lower().encode() for prefix, _ in known.shapes} if known else set()
+        self._in_runs = frozenset(index for index, word in enumerate(words) if word not in several)
         self._prefixes = {index: word for index, word in enumerate(words) if word in prefixes}
         own = {prefix.lower().encode() for prefix, _ in known.shapes if len(prefix) > len(_USUAL)} if known else set()
         self._sure = frozenset({b"sk-aisa-", *own})
@@ -150,7 +154,8 @@ class Detector:
     def scan_window(self, data: bytes, hits: Hits | None = None) -> WindowScan:
         """Scan `data` (with the `hits` in it) without joining keys that continue in the next line: `stream` does that itself."""
         hits = self.hits(data) if hits is None else hits
-        return WindowScan(resolve_overlaps(self._found(data, hits, _NESTING if self._decode else 0)), hits)
+        found = self._found(data, hits, hits.of(self._prefixes), _NESTING if self._decode else 0)
+        return WindowScan(resolve_overlaps(found), hits)
 
     def blocks(self, data: bytes, start: int, hits: Hits, *, inside: bool, last: bool) -> BlockScan:
         """Scan the complete lines from `start` on for what spans lines. `hits` are those in `data`.
@@ -205,11 +210,7 @@ class Detector:
 
     def _whole_window(self, data: bytes, since: int | None) -> tuple[list[Match], OpenTable | None]:
         hits = self.hits(data)
-        if (
-            not hits
-            and not self._confirmer.scans_everything
-            and not (self._decode and hits.base64_lines and base64_blocks(data))
-        ):
+        if not hits and not self._confirmer.scans_everything and not (self._decode and base64_blocks(data, hits)):
             return [], None  # most files
         table = (
             None if since is None else open_table(data, self._confirmer.ranges(columns_of_secrets, data, hits), since)
@@ -218,9 +219,9 @@ class Detector:
 
     def _matches(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
         """Yield all matches, unsorted and with overlaps."""
-        yield from self._found(data, hits, nesting)
+        keys = hits.of(self._prefixes)
+        yield from self._found(data, hits, keys, nesting)
         if nesting:
-            keys = hits.of(self._prefixes)
             if keys.words or keys.needles:
                 yield from wrapped_keys(data, keys, self._prefixes, self._plain)
             for chain in self._chains(data, keys):
@@ -238,12 +239,12 @@ class Detector:
     def _inside(self, text: bytes, nesting: int) -> Iterator[Match]:
         return self._matches(text, self.hits(text), nesting)
 
-    def _found(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
+    def _found(self, data: bytes, hits: Hits, keys: Hits, nesting: int) -> Iterator[Match]:
+        """Yield the matches of rules in `data` and in views of it; `keys` are those of the hits that may begin a key."""
         yield from self._confirmer.matches(data, hits)
         if not nesting:
             return
-        yield from self._through(decoded_views(data, hits), nesting)
-        keys = hits.of(self._prefixes)
+        yield from self._through(decoded_views(data, hits, self._in_runs), nesting)
         if keys.words or keys.needles:  # most text has neither
             views = (
                 colour_views(data, keys),

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from provision.detect.match import Confidence, FindingSeverity
 
 Example = str | Callable[[], str]
 """A text with exactly one secret of the rule. Text that looks like a real key is built when the example is called."""
+
+Opens = Callable[[bytes, "Iterable[int]"], "Iterator[int]"]
 
 
 class NamedValue(NamedTuple):
@@ -47,6 +49,9 @@ class Rule:
 
     For text with several values for one name (a column, cookies) a rule has a function `find`. It gets the data and
     the range to search and yields the values in linear time; `pattern` then only describes a value.
+
+    Rules with one function run together. `opens` then saves time: of the offsets of a rule's keywords, or of the last bytes that
+    its gate matched, it yields those that can matter, and where none can, none of these rules runs.
     """
 
     id: str
@@ -63,3 +68,4 @@ class Rule:
     mark: tuple[str, int] | None = None
     gate: str | None = None
     find: Callable[[bytes, int, int], Iterator[NamedValue]] | None = None
+    opens: Opens | None = None

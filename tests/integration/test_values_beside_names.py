@@ -92,7 +92,8 @@ def test_a_secret_is_no_config_map() -> None:
 
 WORST = {
     "headers": b"user,password\n" * 6000, "commas": b"password," * 9000, "inserts": b"insert into t (password) values (" * 3000,
-    "creates": b"create table t (password varchar " * 3000,
+    "creates": b"create table t (password varchar " * 3000, "both": b"create table t (insert t (a) values (" * 3000,
+    "creates that end": b"create table t (a int);create table (" * 3000, "one line": b"password " * 12_000,
     "cookies": b"Cookie: a=1; " * 8000, "secrets": b"kind: Secret\nstringData:\n" * 3000,
     "quotes": b'"password","' * 8000, "open quotes": b'a,password\n"\n' * 6000,
 }  # fmt: skip

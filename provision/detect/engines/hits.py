@@ -19,13 +19,13 @@ class Hits:
 
     `words`: pairs of a keyword's index and its offset. `needles`: offsets by kind. `gates`: by a gate's index, the offsets at
     which its matches end; None from an engine that does not search for gates.
-    `base64_lines`: whether lines of base64 may be there.
+    `base64_lines`: before which offset there are no lines of base64; None if there are none at all.
     """
 
     words: list[tuple[int, int]]
     needles: dict[NeedleKind, list[int]]
     gates: dict[int, list[int]] | None = None
-    base64_lines: bool = True
+    base64_lines: int | None = 0
 
     def __bool__(self) -> bool:
         return bool(self.words or self.needles or self.gates)

@@ -23,6 +23,8 @@ _LITERALS = [b"%c" % byte if byte < 128 and chr(byte).isalnum() else b"\\x%02x" 
 _SMALLEST_GAP = 2048
 """Bytes between two ranges; ranges with a smaller gap are merged."""
 _BASE64_LINE = rb"[A-Za-z0-9+/_-]{40}"
+_BASE64_LINE_BYTES = 1 + 64 + 40
+"""From the line end before such a line, over its blanks, to the end of the match."""
 
 
 class HyperscanEngine:
@@ -49,14 +51,18 @@ class HyperscanEngine:
         needles = self._needles.hits(data)
         ends = found(self._database, data)
         if not ends:
-            return Hits([], needles, {}, base64_lines=False)
+            return Hits([], needles, {}, None)
         lengths, first_gate, base64_line = self._lengths, len(self._lengths), self._base64_line
-        words = sorted([(at, end - lengths[at]) for at, end in ends if at < first_gate], key=itemgetter(1))
-        gates = self._late_gates(data, words)
-        base64_lines = False
+        words = [(at, end - lengths[at]) for at, end in ends if at < first_gate]
+        gates: dict[int, list[int]] = {}
+        base64_lines = None
+        if len(words) > 1:
+            words.sort(key=itemgetter(1))
+        if words:
+            gates = self._late_gates(data, words)
         for at, end in ends if len(words) < len(ends) else ():
             if at == base64_line:
-                base64_lines = True
+                base64_lines = max(end - _BASE64_LINE_BYTES, 0)
             elif at >= first_gate:
                 gates.setdefault(self._early[at - first_gate], []).append(end)
         return Hits(words, needles, {at: sorted(ends) for at, ends in gates.items()}, base64_lines)

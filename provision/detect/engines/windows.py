@@ -16,7 +16,7 @@ from provision.detect.engines.needles import NeedleKind
 from provision.detect.engines.patterns import compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from provision.detect.engines.hits import Hits
     from provision.detect.match import Span
@@ -94,7 +94,30 @@ class Windows:
             for index in family.rules if passed else ():
                 one_of_many = check and len(family.rules) > 1
                 windows[index] = _passing(self._alone[index], data, passed) if one_of_many else passed
+        finders: dict[object, list[int]] = {}
+        for index in windows:
+            if find := self._rules[index].find:
+                finders.setdefault(find, []).append(index)
+        for together in finders.values():
+            if not any(self._opens(index, data, hits, windows[index]) for index in together):
+                for index in together:
+                    del windows[index]
         return windows
+
+    def _opens(self, index: int, data: bytes, hits: Hits, spans: list[Span]) -> bool:
+        """Return whether one of the keywords, or of the matches of the gate, of a rule can matter: see `Rule.opens`."""
+        opens, family = self._rules[index].opens, self._alone.get(index)
+        if opens is None:
+            return True
+        offsets: Iterable[int]
+        if family is None:
+            words = {word.lower().encode() for word in self._rules[index].keywords}
+            offsets = (at for word, at in hits.words if self.words[word] in words)
+        elif hits.gates is None:
+            offsets = (end - 1 for span in spans for end in _ends(family, data, *span))
+        else:
+            offsets = (end - 1 for end in hits.gates[list(self._alone).index(index)])
+        return any(True for _ in opens(data, offsets))
 
     def _opened(self, hits: Hits) -> Iterator[tuple[_Family, list[int]]]:
         """Yield the gates that matched near a keyword of their rule, so that both engines run the same rules."""
@@ -132,8 +155,14 @@ class Windows:
 
 
 def _passing(family: _Family, data: bytes, spans: list[Span]) -> list[Span]:
+    return [(start, end) for start, end in spans if any(True for _ in _ends(family, data, start, end))]
+
+
+def _ends(family: _Family, data: bytes, start: int, end: int) -> Iterator[int]:
+    """Yield where the matches of a family's gates between two offsets end."""
     if family.union is None:
         gates = b"|".join(b"(?:%b)" % gate for gate in family.gates)
         family.union = compiled(gates, memory_bytes=_MEMORY_BYTES, longest_run=_LONGEST_RUN)
-    search = family.union.search
-    return [(start, end) for start, end in spans if search(data, start, end)]
+    while found := family.union.search(data, start, end):
+        start = found.end()
+        yield start

@@ -17,7 +17,7 @@ from provision.detect.assignments import (
 )
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
-from provision.detect.rules.beside import SHORT_NAMES
+from provision.detect.rules.beside import LOGINS, SHORT_NAMES
 from provision.detect.rules.pieces import ALNUM, BLANK, HEX, URLSAFE, example, uuid_filler
 
 if TYPE_CHECKING:
@@ -52,7 +52,12 @@ _QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
 _BEARER = "(?:bearer |basic |token )?"
 
 KEYWORDS = tuple(end + follows for end in _ENDS for follows in _FOLLOWED) + _NUMBERED
-PAIR_KEYWORDS = (*KEYWORDS, *(end + newline for end in _ENDS for newline in "\r\n"))
+_ENDS_OF_LINES = (
+    *(end for end in _ENDS if end != "pass"),
+    *(before + "pass" for before in ("_", "-", ".", *LOGINS)),
+)
+"""A line that ends in the word `pass` alone is in nearly every file of Python."""
+PAIR_KEYWORDS = (*KEYWORDS, *(end + newline for end in _ENDS_OF_LINES for newline in "\r\n"))
 
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _UUID_NAMES = (

@@ -17,7 +17,7 @@ from provision.detect.rules.pieces import BLANK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from provision.detect.rule import Example, NamedValue
+    from provision.detect.rule import Example, NamedValue, Opens
 
 ID = "assigned-by-"
 """How the ids of these rules begin."""
@@ -27,9 +27,14 @@ PROSE = "assigned-by-words"
 """The same for text, where the name is often followed by a sentence."""
 COLUMN = "assigned-by-column-"
 """The same for columns of a table, all found by one function."""
+LOGINS = (
+    "smtp", "mail", "email", "imap", "db", "database", "ftp", "ldap", "user", "admin", "root", "login", "proxy", "store", "key",
+    "http",
+)  # fmt: skip
+"""What may be right before `pass` in the name of a password."""
 SHORT_NAMES = (
     r"jwt|psk|passcode|passkey|[_.-]pass|[_.-]pw|\bpw|(?:bind|root|admin|user)pw"
-    r"|(?:smtp|mail|email|imap|db|database|ftp|ldap|user|admin|root|login|proxy|store|key|http)pass"
+    rf"|(?:{'|'.join(LOGINS)})pass"
 )
 """Short names that suggest a secret."""
 _ENDING = (
@@ -117,6 +122,7 @@ def found_by(
     keywords: Iterable[str],
     not_found: tuple[Example, ...],
     reach: int,
+    opens: Opens | None = None,
 ) -> Rule:
     """A rule whose values are found by a function: a column of a table has many values for one name."""
     return Rule(
@@ -131,6 +137,7 @@ def found_by(
         counter_examples=not_found,
         reach=reach,
         find=find,
+        opens=opens,
     )
 
 

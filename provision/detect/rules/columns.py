@@ -27,16 +27,18 @@ _NAMED = (
 )
 _CELLS = r"[\w .#/\t,;|\"'`*\x80-\xff-]*"
 _SQL = (
-    r"\b(?:insert|replace)[ ](?:[a-z_]{2,13}[ ]){0,3}([\w.`\"\[\]]{1,80})\s{0,4}(\([^()]{1,900}\))?\s{0,4}values?\s{0,4}\("
+    r"\b(?:insert|replace)[ ](?:[a-z_]{2,13}[ ]){0,3}([\w.`\"\[\]]{1,80})[\t\n\f\r ]{0,4}(\([^()]{1,900}\))?"
+    r"[\t\n\f\r ]{0,4}values?[\t\n\f\r ]{0,4}\("
     r"|\bcopy[ ]([\w.\"]{1,80})[ ]?\(([^()]{1,900})\)[ ]from[ ]stdin[^\r\n]{0,80}\r?\n"
     r"|\bcreate[ ]table[ ](?:if[ ]not[ ]exists[ ])?([\w.`\"\[\]]{1,80})[ ]?\(([^;]+?)\)[^;()]{0,200};"
 )
-_SQL_WORDS = (b"insert ", b"replace ", b"copy ", b"create table ")
-
 
 _MEMORY_BYTES = 32 << 20
-_LINE = lazily_compiled(rf"(?im)^{_CELLS}{_NAMED}{_CELLS}\r?$".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
-_STATEMENT = lazily_compiled(rf"(?i){_SQL}".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
+_NAME_IN_LINE = lazily_compiled(rf"(?i){_NAMED}".encode("latin-1"), memory_bytes=_MEMORY_BYTES)
+_LINE_OF_CELLS = lazy_regex(rf"{_CELLS}\r?".encode("latin-1"))
+_STATEMENT_BEGINS = lazily_compiled(rb"(?i)\b(?:(?:insert|replace|copy)[ ]|create[ ]table[ ])")
+_DEFINITION_BEGINS = lazy_regex(rb"(?i)create[ ]table[ ](?:if[ ]not[ ]exists[ ])?[\w.`\"\[\]]{1,80}[ ]?\(")
+_STATEMENT = lazy_regex(rf"(?i){_SQL}".encode("latin-1"))
 _DEFINED = lazy_regex(rb"(?:^|,)\s*[`\"\[]?(\w+)[`\"\]]?[ ]+(?!key\b)\[?[a-z]", re.MULTILINE | re.IGNORECASE)
 _CONSTRAINT = lazy_regex(rb"(?i)primary|key|unique|constraint|index|foreign|check")
 _SQL_VALUE = lazy_regex(
@@ -56,6 +58,7 @@ _CSV_CELL = {
 }
 _NOT_WORDS = lazy_regex(rb"[^\s\d!-/:-@]*[\d!-/:-@]\S*")
 _BARS = lazy_regex(rb"\||\xe2\x94\x82|\xe2\x95\x91|\xe2\x94\x83")
+_NEWLINE = ord("\n")
 _MOST_CELLS = 60
 _MOST_LINES_OF_ROW = 20
 _EDGES = b" \t\"'`*"
@@ -98,24 +101,45 @@ def open_table(data: bytes, ranges: Iterable[Span], since: int) -> OpenTable | N
 
 def _rows_of_secrets(data: bytes, left: int, right: int) -> Iterator[_Row]:
     at = left
-    while at < right and (head := _LINE.search(data, at, right)):
-        start, end = head.span()
-        at = max(end, at + 1)
+    while line := _line_of_names(data, at, right):
+        start, end = line
+        at = end
         found = _header(data[start:end].rstrip(b"\r"))
         if found and not (found[0] == b"|" and _is_in_table(data, left, start, len(found[1]))):
             first = data.find(b"\n", end - 1) + 1 or len(data)
             at = yield from _rows(data, first, b"", data[start:first], *found)
-    lower = data[left:right].lower()
-    if any(word in lower for word in _SQL_WORDS):
-        yield from _rows_of_statements(data, left, right)
+    yield from _rows_of_statements(data, left, right)
+
+
+def _line_of_names(data: bytes, at: int, right: int) -> Span | None:
+    """Return the first whole line between `at` and `right` that holds the name of a secret and could be cells."""
+    right = min(right, len(data))
+    while found := _NAME_IN_LINE.search(data, at, right):
+        start = data.rfind(b"\n", at, found.start()) + 1 or at
+        end = data.find(b"\n", found.end(), right)
+        end = end if end >= 0 else right
+        begins, ends = not start or data[start - 1] == _NEWLINE, end == len(data) or data[end] == _NEWLINE
+        if begins and ends and _LINE_OF_CELLS.fullmatch(data, start, end):
+            return start, end
+        at = end
+    return None
 
 
 def _rows_of_statements(data: bytes, left: int, right: int) -> Iterator[_Row]:
     tables: dict[bytes, list[bytes]] = {}
     defined = b""
-    at = left
-    while at < right and (found := _STATEMENT.search(data, at, right)):
-        at = max(found.end() - 1, at + 1)
+    at = unclosed = left
+    while at < right and (begins := _STATEMENT_BEGINS.search(data, at, right)):
+        start = begins.start()
+        at = start + 1
+        defines = _DEFINITION_BEGINS.match(data, start)
+        found = None if defines and start < unclosed else _STATEMENT.match(data, start, right)
+        if not found:
+            if defines and start >= unclosed:  # nor do those end that begin before the next semicolon
+                end = data.find(b";", start)
+                unclosed = end if end >= 0 else len(data)
+            continue
+        at = max(found.end() - 1, at)
         if found[5]:
             names = [name for name in _DEFINED.findall(found[6]) if not _CONSTRAINT.fullmatch(name)]
             tables[_bare(found[5])] = names
@@ -135,6 +159,18 @@ def _rows_of_statements(data: bytes, left: int, right: int) -> Iterator[_Row]:
 def heads_secrets(line: bytes) -> bool:
     """Return whether a line heads a table with a column of secrets."""
     return _header(line.rstrip(b"\r\n")) is not None
+
+
+def in_heads(data: bytes, offsets: Iterable[int]) -> Iterator[int]:
+    """Yield those of the sorted offsets that are in a line which heads a table with a column of secrets."""
+    end, heads = -1, False
+    for at in offsets:
+        if at > end:
+            start, end = data.rfind(b"\n", max(end, 0), at) + 1, data.find(b"\n", at)
+            end = end if end >= 0 else len(data)
+            heads = _LINE_OF_CELLS.fullmatch(data, start, end) is not None and heads_secrets(data[start:end])
+        if heads:
+            yield at
 
 
 def _is_in_table(data: bytes, left: int, start: int, count: int) -> bool:

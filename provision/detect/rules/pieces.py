@@ -82,6 +82,12 @@ def token_rule(
     )
 
 
+def is_one_run(rule: Rule) -> bool:
+    """Return whether every match, but for `LEFT`, is one run without blanks, as tokens and the addresses of `dsn-url-` are."""
+    blanks = r"\s" in rule.pattern.replace(r"[^\s", "") or " " in rule.pattern
+    return not blanks and (rule.pattern.startswith(f"{LEFT}(?P<secret>") or rule.id.startswith("dsn-url-"))
+
+
 def shortest_match(body: str) -> str:
     """Return an expression for the shortest match of `body`, as a gate: unlike `body` it does not match at every further byte."""
     return re.sub(r"\{(\d+),\d*\}$", r"{\1}", body.removesuffix("={0,2}"))

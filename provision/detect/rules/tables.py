@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from provision.detect.rules.beside import ENDS, NAME, beside, each, found_by
-from provision.detect.rules.columns import columns_of_secrets
+from provision.detect.rules.columns import columns_of_secrets, in_heads
 from provision.detect.rules.languages import KEYWORDS
 from provision.detect.rules.pieces import ALNUM, example
 from provision.detect.secret_names import VENDORS
@@ -79,6 +79,7 @@ RULES = (
                 f"| user | {column} |\n|---|---|\n| ada | **** |\n",
             ),
             reach=_REACH,
+            opens=in_heads,
         )
         for what, column, name, *ends in (
             ("a password", "password", "passw(?:or)?d|pwd", "password", "wd"),
@@ -104,6 +105,7 @@ RULES = (
         keywords=("key, ", "token, ", "secret, ", "password, ", "passwd, ", "passphrase, ", "pwd, ", "jwt, "),
         not_found=("user, password, mail\nada, bob, eve\n", "f(user, password, mail)\nada, b2b, eve\n"),
         reach=_REACH,
+        opens=in_heads,
     ),
     found_by(
         "column-key-of-service",
@@ -114,6 +116,7 @@ RULES = (
         keywords=each((" key",), _AFTER_HEADS),
         not_found=("user,stripe key\nada,\n", "| stripe key | x |\n|---|---|\n| **** | ada |\n"),
         reach=_REACH,
+        opens=in_heads,
     ),
     found_by(
         "column-in-other-languages",
@@ -124,6 +127,7 @@ RULES = (
         keywords=KEYWORDS,
         not_found=("user,kennwort\nada,\n", "| user | 密码 |\n|---|---|\n| ada | **** |\n"),
         reach=_REACH,
+        opens=in_heads,
     ),
     found_by(
         "column-sql",

@@ -111,7 +111,7 @@ class Lines:
         if self._before is None:
             lines = self._context[self._context.rfind(b"\n", 0, -_REACH_BYTES) + 1 :]
             hits = self._state.detector.hits(lines)
-            self._before = lines if hits or (hits.base64_lines and base64_blocks(lines)) else b""
+            self._before = lines if hits or base64_blocks(lines, hits) else b""
         return self._before
 
     def _continues_keyword(self, line: bytes) -> bool:

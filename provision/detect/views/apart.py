@@ -35,8 +35,10 @@ _BETWEEN_BYTES = 64
 
 def rest_apart(data: bytes, start: int, others: Container[int]) -> tuple[list[Span], bool]:
     """Return the ranges of the key at `start` and its rest, and whether more bytes could add the rest."""
+    if data[start : start + len(_PREFIX)].lower() != _PREFIX:
+        return [], False
     head = _RUN.match(data, start)
-    if not head or not head[0].lower().startswith(_PREFIX) or _ESCAPE.match(data, head.end()):
+    if not head or _ESCAPE.match(data, head.end()):
         return [], False
     missing = AISA_KEY_LENGTH - len(head[0])
     if not _SHORTEST_REST <= missing <= AISA_KEY_LENGTH - _SHORTEST_HEAD:

@@ -17,7 +17,7 @@ from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from provision.detect.engines.hits import Hits
     from provision.detect.match import Span
@@ -26,6 +26,8 @@ REGION_BYTES = 16 << 10
 _SEEN_AROUND = 4 << 10
 """A hit at least this far before the end of a decoded region is not decoded again."""
 _BEFORE, _AFTER = 256, 512
+_BEFORE_RUN = 24
+_BLANK = lazy_regex(rb"\s")
 _JSON = lazy_regex(rb'(\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt]))')
 _JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _PERCENT = lazy_regex(rb"(%[0-9a-fA-F]{2})")
@@ -41,11 +43,22 @@ _FIRST_BLOCK, _BLOCK = lazily_compiled(b"^" + _LINES), lazily_compiled(b"\n" + _
 _WIDE_BLOCK = 32
 
 
-def decoded_views(data: bytes, hits: Hits) -> Iterator[View]:
-    """Yield a view for each encoding that occurs in `data`."""
-    windows = _windows([start for _, start in hits.words], len(data))
+def decoded_views(data: bytes, hits: Hits, in_runs: Container[int] = ()) -> Iterator[View]:
+    """Yield a view for each encoding that occurs in `data`.
+
+    The keywords `in_runs` are those of rules that match one run without blanks: for them, signs with a backslash matter in that
+    run only. Escaped letters matter everywhere: they may be in the name of a secret.
+    """
+    words = [start for word, start in hits.words if word not in in_runs]
+    runs = [start for word, start in hits.words if word in in_runs] if len(words) < len(hits.words) else []
+    windows = _windows(words, len(data))
     for escapes in _ESCAPES:
-        if segments := escapes.decode(data, hits, windows):
+        needles = hits.needles.get(escapes.kind, ())
+        if more := [*needles, *(at for at in runs if _matters(data, at, escapes))]:
+            segments = escapes.decode(data, _windows(sorted([*words, *more]), len(data)))
+        else:
+            segments = escapes.decode(data, windows)
+        if segments:
             yield View(escapes.encoding, segments)
     for encoding, read in _READINGS:
         if segments := read(data, hits):
@@ -56,13 +69,12 @@ class _Escapes(NamedTuple):
     encoding: str
     kind: NeedleKind
     mark: bytes
+    letter: re.Pattern[bytes]
     pattern: re.Pattern[bytes]
     meaning: Callable[[bytes], bytes]
 
-    def decode(self, data: bytes, hits: Hits, windows: list[Span]) -> list[Segment]:
-        """Return segments around hits with the escapes decoded, where there are escapes; `windows` are around keywords."""
-        if needles := hits.needles.get(self.kind):
-            windows = _windows(sorted([*(start for _, start in hits.words), *needles]), len(data))
+    def decode(self, data: bytes, windows: list[Span]) -> list[Segment]:
+        """Return segments of the windows with the escapes decoded, where there are escapes."""
         if not windows or data.find(self.mark, windows[0][0], windows[-1][1]) < 0:
             return []
         return [
@@ -71,6 +83,17 @@ class _Escapes(NamedTuple):
             if data.find(self.mark, start, end) >= 0
             and (segment := unescaped_segment(data, start, end, self.pattern, self.meaning))
         ]
+
+
+def _matters(data: bytes, at: int, escapes: _Escapes) -> bool:
+    """Return whether there are escapes in the run without blanks at `at`, or around it some that stand for letters."""
+    low = max(at - _BEFORE, 0)
+    if data.find(escapes.mark, low, at + _AFTER) < 0:
+        return False
+    if escapes.letter.search(data, low, at + _AFTER):
+        return True
+    found = data.find(escapes.mark, max(at - _BEFORE_RUN, 0), at + _AFTER)
+    return found >= 0 and (found < at or not _BLANK.search(data, at, found))
 
 
 def _windows(starts: list[int], limit: int) -> list[Span]:
@@ -104,7 +127,7 @@ def _percent(escape: bytes) -> bytes:
 def _base64(data: bytes, hits: Hits) -> list[Segment]:
     starts = [(at, shift) for shift, kind in enumerate(BASE64_KINDS) for at in hits.needles.get(kind, ())]
     segments = list(_decoded(data, sorted(starts), "base64", 4)) if starts else []
-    if hits.base64_lines and (starts_of_lines := base64_blocks(data)):
+    if starts_of_lines := base64_blocks(data, hits):
         segments += _decoded(data, [(at, 0) for at in starts_of_lines], "base64", 4)
     return segments
 
@@ -113,12 +136,14 @@ def _hex(data: bytes, hits: Hits) -> list[Segment]:
     return list(_decoded(data, [(at, 0) for at in hits.needles.get(NeedleKind.HEX, ())], "hex", 2))
 
 
-def base64_blocks(data: bytes) -> list[int]:
+def base64_blocks(data: bytes, hits: Hits) -> list[int]:
     """Return the offsets at which blocks of base64 lines begin: line ends may split a keyword in them."""
     found: list[int] = []
-    block = (
-        _FIRST_BLOCK.match(data) if data.find(b"\n", 0, _LONGEST_LINE) >= _SHORTEST_LINE else None
-    ) or _BLOCK.search(data)
+    first = hits.base64_lines
+    if first is None:
+        return found
+    begins = not first and data.find(b"\n", 0, _LONGEST_LINE) >= _SHORTEST_LINE
+    block = (_FIRST_BLOCK.match(data) if begins else None) or _BLOCK.search(data, first)
     while block:
         found.append(block.end(1))
         block = _BLOCK.search(data, block.end() + _SEEN_AROUND)
@@ -244,8 +269,8 @@ def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
 
 
 _ESCAPES = (
-    _Escapes("json", NeedleKind.JSON, b"\\", _JSON, _json),
-    _Escapes("url", NeedleKind.URL, b"%", _PERCENT, _percent),
+    _Escapes("json", NeedleKind.JSON, b"\\", lazy_regex(rb"\\[ux]"), _JSON, _json),
+    _Escapes("url", NeedleKind.URL, b"%", _PERCENT, _PERCENT, _percent),
 )
 _READINGS: tuple[tuple[str, Callable[[bytes, Hits], list[Segment]]], ...] = (
     ("base64", _base64),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import pytest
 
 from provision.detect.engines.hits import Hits
 from provision.detect.engines.needles import NeedleKind
 from provision.detect.engines.windows import Windows
 from provision.detect.match import Confidence, FindingSeverity
-from provision.detect.rule import Rule
+from provision.detect.rule import NamedValue, Rule
 
 
 def rule(name: str, *keywords: str, **more: Any) -> Rule:
@@ -58,3 +61,25 @@ def test_a_gate_must_match_and_a_keyword_of_its_rule_must_be_near() -> None:
     assert windows.around(opened, Hits([], {}, {0: [204]})) == {}, "no keyword near the gate"
     two = Windows((rule("a", "tok", gate="tok[0-9]"), rule("b", "other")))
     assert set(two.around(opened, Hits([(1, 190)], {}, {0: [204]}))) == {1}, "a keyword of another rule"
+
+
+def _after_a_star(data: bytes, offsets: Iterable[int]) -> Iterator[int]:
+    return (at for at in offsets if b"*" in data[:at])
+
+
+def _nothing(_data: bytes, _left: int, _right: int) -> Iterator[NamedValue]:
+    return iter(())
+
+
+@pytest.mark.parametrize("gate", [None, "tok[0-9]"])
+def test_rules_with_one_function_run_only_where_one_of_them_can_find_something(gate: str | None) -> None:
+    together = {"find": _nothing, "gate": gate}
+    windows = Windows(
+        (rule("a", "tok", opens=_after_a_star, **together), rule("b", "tok", opens=_after_a_star, **together))
+    )
+    for data in (b"." * 200 + b"tok7", b"*" * 200 + b"tok7"):
+        for gates in (None, {0: [204], 1: [204]} if gate else {}):
+            found = windows.around(data, Hits([(0, 200)], {}, gates))
+            assert set(found) == ({0, 1} if b"*" in data else set())
+    always = Windows((rule("a", "tok", opens=_after_a_star, **together), rule("b", "tok", **together)))
+    assert set(always.around(b"." * 200 + b"tok7", Hits([(0, 200)], {}))) == {0, 1}

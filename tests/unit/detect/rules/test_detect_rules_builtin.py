@@ -16,7 +16,7 @@ from provision.detect.entropy import HINT, looks_random, run_share, shannon, wor
 from provision.detect.not_secret import is_not_secret
 from provision.detect.rule import Example, Rule
 from provision.detect.rules.builtin import BUILTIN
-from provision.detect.rules.pieces import ALNUM, HEX, filler
+from provision.detect.rules.pieces import ALNUM, HEX, LEFT, filler, is_one_run
 
 EVERY = (*BUILTIN, HINT)
 ALL = Detector(BUILTIN, decode=False, engine="re2")
@@ -159,6 +159,25 @@ def test_the_entropy_rule_is_off_by_default() -> None:
     line = f"blob {filler('hint', ALNUM, 40)} end".encode()
     assert Detector(BUILTIN, engine="re2", decode=False).scan(line) == []
     assert [each.rule for each in Detector(BUILTIN, engine="re2", decode=False, entropy=True).scan(line)] == [HINT.id]
+
+
+def test_what_is_called_one_run_has_no_blank() -> None:
+    rules = [rule for rule in BUILTIN if is_one_run(rule)]
+    assert len(rules) > 100
+    for rule in rules:
+        outside = re.sub(r"\\.|\[\^?(?:\\.|[^\]\\])*\]", "", rule.pattern)
+        negated = re.findall(r"\[\^(?:\\.|[^\]\\])*\]", rule.pattern)
+        assert "." not in outside, rule.id
+        assert all(r"\s" in each for each in negated), rule.id
+        assert not re.search(r"\\[WDntrfv]", rule.pattern.removeprefix(LEFT)), rule.id
+
+
+def test_a_statement_that_does_nothing_is_no_keyword() -> None:
+    detector = Detector()
+    assert not detector.hits(b"class A(B):\n    pass\n").words
+    for name in ("SMTP_PASS", "app.pass", "dbpass"):
+        text = f"- name: {name}\n  value: q8{filler('pair', ALNUM, 14)}\n"
+        assert [match.key for match in detector.scan(text.encode())] == [name]
 
 
 WORST = {

@@ -6,7 +6,7 @@ import pytest
 
 from provision.detect.detector import Detector
 from provision.detect.policy import Policy
-from provision.detect.rules.columns import columns_of_secrets
+from provision.detect.rules.columns import columns_of_secrets, in_heads
 from tests.craft.seeded import token_hex
 
 NAMES = (
@@ -170,3 +170,17 @@ def test_a_value_of_letters_only_counts_in_each_kind_of_table(delimiter: str) ->
 def test_code_that_makes_a_statement_is_no_value(value: str) -> None:
     data = f"q = \"INSERT INTO users (id, password, name) VALUES (1, '{value}', 'ada')\"\n".encode()
     assert [*AUDIT.scan(data), *PUBLISHING.scan(data)] == []
+
+
+def test_statements_are_found_between_words_that_only_begin_like_one() -> None:
+    data = (
+        b"create table x\n-- copy all, create table (a\ncreate table u (id int, token text);\n"
+        b"insert to\ninsert into u values (1, 'aB3x');"
+    )
+    assert [data[each.start : each.end] for each in columns_of_secrets(data, 0, len(data))] == [b"aB3x"]
+
+
+def test_heads_of_tables_are_told_from_other_lines_with_a_name() -> None:
+    data = b"    return key, value\n    user, password, x\nuser,password\r\nada,\nf(id, password)\n"
+    names = [n for n in range(len(data)) if data.startswith((b"key", b"password"), n)]
+    assert [data.count(b"\n", 0, at) for at in in_heads(data, names)] == [2]

@@ -18,6 +18,7 @@ ENGINES = ("hyperscan", "re2")
 KNOWN = {engine: Detector(known=known(KEY), engine=engine) for engine in ENGINES}
 UNKNOWN = {engine: Detector(engine=engine) for engine in ENGINES}
 FORMS = [*encoded(KEY), *nested(KEY)]
+EVERYWHERE = Hits([], {})
 ROWS = list(wrapped(KEY))
 
 
@@ -153,7 +154,25 @@ def test_a_very_long_run_is_decoded_only_near_the_hit() -> None:
 
 def test_blocks_of_base64_begin_at_their_first_line() -> None:
     line = base64.b64encode(bytes(range(48)))
-    assert base64_blocks(line + b"\n" + line + b"\n") == [0]
-    assert base64_blocks(b"x\n  " + line + b"\r\n  " + line) == [4]
-    assert base64_blocks(line) == []
-    assert base64_blocks(b"some words\nand more words\n") == []
+    assert base64_blocks(line + b"\n" + line + b"\n", EVERYWHERE) == [0]
+    assert base64_blocks(b"x\n  " + line + b"\r\n  " + line, EVERYWHERE) == [4]
+    assert base64_blocks(line, EVERYWHERE) == []
+    assert base64_blocks(b"some words\nand more words\n", EVERYWHERE) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "decoded"),
+    [
+        ("", "x1", False),
+        ("", "x1 and \\n", False),
+        ("\\n and ", "x1", False),
+        ("", "x\\/1", True),
+        ("\\x3d", "x1", True),
+        ("Schl\\u00fcssel and ", "x1", True),
+    ],
+)
+def test_escapes_beside_a_token_matter_only_in_its_own_run(before: str, after: str, *, decoded: bool) -> None:
+    data = f"{before.ljust(30) if before.endswith(' ') else before}tok-{after}".encode()
+    hits = Hits([(0, data.index(b"tok-"))], {})
+    assert bool(list(decoded_views(data, hits, {0}))) == decoded
+    assert bool(list(decoded_views(data, hits))) == (b"\\" in data)
