@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from provision.detect.entropy import looks_random, run_share, shannon, word_share
+from provision.detect.secret_names import names_secret
 from provision.lazy_regex import lazy_regex
 
 _IDENTIFIER = lazy_regex(rb"[A-Za-z_$][\w$]*(?:(?:\.|->|::|\?\.)[A-Za-z_$][\w$]*)*[?!]?")
@@ -27,6 +28,21 @@ _IS_NO_PASSWORD = lazy_regex(
     r"|bytes|int|uint|float|str|string|utf|sha|md|base|arg|param|var|value|val|key|token|group|field|column|line|item|str)"
 )
 _MIXED = lazy_regex(r"[0-9!@#$%&*?+~^]")
+_WORD = lazy_regex(r"[A-Za-z]{4,40}(?:[_-][A-Za-z]{2,20})?")
+KINDS = lazy_regex(
+    r"(?i)(?:str|string|text|bytes?|int|integer|number|float|bool|boolean|any|object|dict|list|map|array|optional|required|none"
+    r"|void|char|type|typing|default|self|cls|this|auto|inherit|disabled|enabled|unset|unknown|missing|invalid|empty|given"
+    r"|bearer|basic|digest|negotiate|eof|eol|oauth2?|ntlm|kerberos|plain|md5|file|env|prompt|stdin|keyring|undef(?:ined)?|unset"
+    r"|include|omit|same-origin|use-credentials|added|removed|changed|fixed|deprecated|updated|renamed)[?!.]?"
+)
+"""What a value is, in place of the value."""
+_SAID_OF_PASSWORDS = lazy_regex(
+    r"(?i)hash(?:ed)?|encrypt(?:ed)?|plaintext|clear(?:text)?|hidden|masked|visible|nullable|null|nil|confirm(?:ed|ation)?|same|reset"
+    r"|forgot(?:ten)?|expired|incorrect|blank|minimum|maximum|strong|weak|random|generated?|login|sign-?(?:in|up)|username|root|admin"
+    r"|guest|master|value|credentials?|variable|input|label|title|description|placeholder|nothing|always|never|once|ask|show|hide"
+    r"|true|false|yes|form|data|body|path|query|header|config|settings?|vault|kwargs|options?|args|params|props|state|event|self"
+)
+"""What forms, schemas, rules and messages say of a password."""
 _IS_NAME = lazy_regex(r"(?i)passw(?:or)?d|passphrase|(?:^|[_.-])(?:pwd|pass|token|secret|key|user|name)(?:$|[_.-])")
 """A value that says what it is, as a variable or an identifier does: `login_password_2`."""
 _PLACED = lazy_regex(r"^[/.~<\[{(:#%]|[/\\]\w+[/\\]|\.\w{2,4}$|^[\w.+-]+@[\w-]+\.\w|%[sdr]")
@@ -36,6 +52,7 @@ _EXAMPLE_UUIDS = frozenset(
      b"6ba7b810-9dad-11d1-80b4-00c04fd430c8", b"f47ac10b-58cc-4372-a567-0e02b2c3d479"}
 )  # fmt: skip
 _FEW_DIGITS = 8
+_LONG_NAME = len("contrasenya")
 
 
 def prefix_pattern(outside: str = "") -> str:
@@ -88,11 +105,31 @@ def weak_password(value: bytes) -> bool:
     return not _IS_NO_PASSWORD.search(text) and not plausible_quoted(value)
 
 
+def word_password(value: bytes) -> bool:
+    """Return whether a value in a place of passwords is a word or two, and none that says what a password is or holds."""
+    text = value.decode("latin-1")
+    if not _WORD.fullmatch(text) or KINDS.fullmatch(text) or _SAID_OF_PASSWORDS.fullmatch(text):
+        return False
+    plain = text.islower() or text.isupper()
+    joined = plain and "_" not in text and "-" not in text
+    title = text[0].isupper() and not text.isupper()
+    return not (
+        _IS_NO_PASSWORD.search(text) or title or (names_secret(text) and not (joined and len(text) > _LONG_NAME))
+    )
+
+
+def setting_password(value: bytes) -> bool:
+    """Return whether the value of a setting named a password is a word, or letters with digits or signs."""
+    return word_password(value) or ordinary_password(value)
+
+
 def ordinary_password(value: bytes) -> bool:
     """Return whether a quoted value is an ordinary password: letters with digits or signs, and no code, name or placeholder."""
     text = _text(value)
     if text is None or not text.isascii() or _CODE.search(value) or _REFERENCE.search(value):
         return False
+    if word_password(value):
+        return True
     mixed = any(map(str.isalpha, text)) and _MIXED.search(text)
     return bool(mixed) and not (_IS_NO_PASSWORD.search(text) or _IS_NAME.search(text) or _PLACED.search(text))
 

@@ -30,6 +30,7 @@ from provision.detect.views.rows import row_views, rows_of
 from provision.detect.views.signs import shown_views
 from provision.detect.views.spelling import spelled_views
 from provision.detect.views.split_keys import colour_views, wrapped_keys
+from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     import mmap
@@ -53,6 +54,8 @@ _SHORTEST_NEEDLE = 3
 _BESIDE = "assigned-by-"
 """How the ids of the rules begin that find a value by the name beside it, in words, commands, tags and tables."""
 _USUAL = "sk-"
+_DECLARED = lazy_regex(r" (?:string|(?:\.|\+|\?{1,2}|\|\|)=)$")
+"""What follows a name in `var name string = …`, `$name .= …`."""
 _NESTED = (
     "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "akia", "asia", "aiza", "xoxb-", "xoxp-", "eyj", "hf_", "npm_", "gsk_",
     "pypi-",
@@ -302,7 +305,8 @@ def _needle_words(
 
 def _stem(word: str) -> str:
     """The part of a keyword to search for in other encodings: the name without the characters that follow it."""
-    return "://" if "://" in word else word.removesuffix("%3d").rstrip(" =:\"'\\>])\r\n")
+    plain = _DECLARED.sub("", word.removesuffix("%3d"))
+    return "://" if "://" in word else plain.rstrip(" =:\"'\\>])\r\n")
 
 
 def _rebuilt(

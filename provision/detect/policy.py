@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from provision.detect.assignments import plausible_bare, plausible_password, plausible_quoted
+from provision.detect.assignments import KINDS, plausible_bare, plausible_password, plausible_quoted
 from provision.detect.entropy import word_share
 from provision.detect.not_secret import is_not_secret, is_reference_or_mask
 from provision.detect.rules import beside, named
@@ -29,12 +29,6 @@ _WORDS_OF_PLACEHOLDERS = lazy_regex(
     r"|^<.*>$|^\[.*\]$|^[xX*.•#_?-]+$|^(?:pass|passwd|pwd|pw|user|username|name|foo|bar|baz|foobar|blah|string|value|text|todo)$"
     r"|[-_./]\{[a-z_]+\}$|^\{[a-z_]+\}[-_./]|^foo=bar$|^xx=yy$|\bx{3,}\b|^(?:user(?:name)?|login):pass(?:word|wd)?$"
     r"|^(?:my|your|other|some|the)[-_]?(?:secret|password|passwd|token|(?:api)?[-_]?key)\d*(?::\w+)?$"
-)
-_KINDS = lazy_regex(
-    r"(?i)(?:str|string|text|bytes?|int|integer|number|float|bool|boolean|any|object|dict|list|map|array|optional|required|none"
-    r"|void|char|type|typing|default|self|cls|this|auto|inherit|disabled|enabled|unset|unknown|missing|invalid|empty|given"
-    r"|bearer|basic|digest|negotiate|eof|eol|oauth2?|ntlm|kerberos|plain|md5|file|env|prompt|stdin|keyring|undef(?:ined)?|unset"
-    r"|include|omit|same-origin|use-credentials|added|removed|changed|fixed|deprecated|updated|renamed)[?!.]?"
 )
 _IDENTIFIER = lazy_regex(r"\$?[A-Za-z_]\w*(?:(?:\.|->|::|\?\.)[A-Za-z_]\w*)*[?!:]?")
 _CODE = lazy_regex(
@@ -58,7 +52,7 @@ _TRANSLATED = lazy_regex(
 )
 """A label: the word for a secret in another language, or a part of it."""
 _ADDRESS = lazy_regex(r"(?i)https?://[^\s@?]*")
-_ELSEWHERE = (_KINDS, _PATH, _ADDRESS, _CONSTANT, _NAMES)
+_ELSEWHERE = (KINDS, _PATH, _ADDRESS, _CONSTANT, _NAMES)
 _PROSE_WORD = lazy_regex(
     r"(?i)in|if|is|to|and|or|for|from|with|as|of|on|the|an?|when|that|which|will|can|must|may|options?|flags?|args?|instead|parameter"
     r"|argument|value|commands?|switch(?:es)?|are|was|not|be|by|it|this|at|has|have|should|etc|description|called|used|given"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import TYPE_CHECKING
@@ -39,13 +40,14 @@ def known_key(rng: random.Random) -> Kind:
 
 
 def password(rng: random.Random) -> str:
-    """As password managers make them: 14 to 24 characters of four kinds."""
+    """As password managers make them: 14 to 24 characters of four kinds, none with the three stars or dots of a mask."""
     alphabet = ALNUM + "!*-_.+~"
     while True:
         made = rng.choice(ascii_letters) + text(rng, alphabet, rng.randint(13, 23))
         if (
             all(any(c in kind for c in made) for kind in (ascii_lowercase, ascii_uppercase, digits))
             and made[-1].isalnum()
+            and not re.search(r"\*{3}|\.{3}", made)
         ):
             return made
 

@@ -72,9 +72,9 @@ def test_a_password_in_an_address_is_found_whole(seed: int, where: str) -> None:
     assert found(where.format(v=value)) == [value]
 
 
-@pytest.mark.parametrize("name", ["AISA_API_KEY", "db_password", "clientSecret", "auth.token", "X-Api-Key"])
+@pytest.mark.parametrize("name", ["AISA_API_KEY", "clientSecret", "auth.token", "X-Api-Key"])
 @settings(max_examples=20)
 @given(words=st.lists(WORDS, min_size=1, max_size=4), joint=st.sampled_from("_-. "))
-def test_words_are_no_secret_whatever_their_name(name: str, words: list[str], joint: str) -> None:
+def test_words_are_no_secret_whatever_the_name_of_a_key(name: str, words: list[str], joint: str) -> None:
     text = joint.join(words)
     assert found(f'{name}: "{text}"\n{name}={text}\n{name} = {text}()\n') == []

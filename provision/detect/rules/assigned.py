@@ -13,6 +13,7 @@ from provision.detect.assignments import (
     plausible_quoted,
     prefix_pattern,
     real_uuid,
+    setting_password,
     weak_password,
 )
 from provision.detect.match import Confidence, FindingSeverity
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ENDS = (
-    "api_key", "api-key", "apikey", "api.key", "_key", "access-key", "accesskey", "secret-key",
-    "secretkey", "private-key", "privatekey", "auth-key", "authkey", "encryptionkey", "encryption-key",
-    "signingkey", "signing-key", "masterkey", "master-key", "accountkey", "sharedkey", "servicekey",
-    "appkey", "app-key", "clientkey", "license-key", "licensekey", "deploy-key", "token", "secret",
-    "password", "passwd", "passphrase", "pass", "pwd", "passwort", "credential", "credentials",
-    "authorization", "auth", "jwt", "cookie", "key_base", "keybase", "psk", "passcode", "passkey", "pw",
+    "api_key", "api-key", "apikey", "api.key", "_key", "access-key", "accesskey", "secret-key", "secretkey", "private-key",
+    "privatekey", "auth-key", "authkey", "encryptionkey", "encryption-key", "encryption.key", "decryptionkey",
+    "validationkey", "cipherkey", "consumerkey", "signingkey", "signing-key", "masterkey", "master-key", "accountkey",
+    "sharedkey", "servicekey", "appkey", "app-key", "clientkey", "license-key", "licensekey", "deploy-key", "token",
+    "secret", "password", "passwd", "passphrase", "pass", "pwd", "passwort", "credential", "credentials", "authorization",
+    "auth", "jwt", "cookie", "key_base", "keybase", "psk", "passcode", "passkey", "pw",
 )  # fmt: skip
-_FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]")
+_FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]", " string", " .=", " +=", " ?=", " ||=", " ??=")
 _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
 
 _NAME_ENDING = (
-    r"(?:(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|signing"
-    r"|master|account|shared|service|app|client|license|deploy)[_-]?key"
+    r"(?:(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|decryption|validation|cipher|signing"
+    r"|master|account|shared|service|app|client|consumer|license|deploy)[_.-]?key"
     rf"|secret_?key_?base|token|secret|passw(?:or)?d|passwort|passwd|passphrase|{SHORT_NAMES}|pwd|credentials?|authorization|auth"
     r"|cookie)"
     r"(?:[_-]?(?:\d{1,3}|v\d|value|prod(?:uction)?|dev|test|staging|live|current|old|new|primary|secondary"
@@ -45,9 +46,9 @@ _NAME_ENDING = (
 NAME = rf"(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_NAME_ENDING})"
 LINE_BEGIN = r"^[ \t]{0,40}(?:[-+] |export |set |env |ENV |\$env:|setx ){0,2}[ \t]{0,8}"
 AFTER_NAME = r"\]?[\"'\\]{0,4}\]?\s{0,4}"
-SEPARATOR = r"(?:=>|:=|==?|:|%3[Dd])"
-TYPED = r"(?::[ ]{0,2}[&\w.<>\[\]?|' ]{1,40}[ ]{0,2}=)"
-"""What is between a name and its value where a type is given: `key: str = "…"`, `let key: &str = "…"`."""
+SEPARATOR = r"(?:=>|:{1,3}=|==?|(?:\.|\+|\?{1,2}|\|\|)=|:|%3[Dd])"
+TYPED = r"(?::[ ]{0,2}[&\w.<>\[\]?|' ]{1,40}[ ]{0,2}=|[ ]string[ ]{0,2}=)"
+"""What is between a name and its value where a type is given: `key: str = "…"`, `let key: &str = "…"`, `var key string = "…"`."""
 _QUOTE = r"[brfuBRFU]{0,2}\\{0,3}[\"'`]"
 _BEARER = "(?:bearer |basic |token )?"
 
@@ -63,7 +64,7 @@ _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _UUID_NAMES = (
     r"(?:api[_.-]?(?:key|token|secret)|(?:access|secret|private|auth|client|account|subscription|license|consumer)[_.-]?(?:key"
     r"|secret|token)"
-    r"|passw(?:or)?d|secret|[_-]token|\btoken|credentials?|authorization)"
+    r"|passw(?:or)?d|secret|[_-]token|\btoken|(?-i:[a-z]Token|[a-z]Key)|[_-]key|credentials?|authorization)"
 )
 _PASSWORD_ENDS = ("password", "passwd", "passwort", "passphrase", "_pwd", "_pass", ".pass")
 _SAYS_PASSWORD = r"(?:passw(?:or)?d|passwort|passphrase|[_.-]pwd|[_.-]pass)"  # noqa: S105  a pattern
@@ -129,6 +130,9 @@ RULES: tuple[Rule, ...] = (
             example('{\\"auth_token\\": \\"', ALNUM, 30, '\\"}'),
             example('self.password="T7', ALNUM, 12, '")'),
             example('let apiKey: String = "', ALNUM, 32, '"'),
+            example('var apiToken string = "', ALNUM, 32, '"'),
+            example('$apiToken .= "', ALNUM, 32, '";'),
+            example('API_TOKEN ?= "', ALNUM, 32, '"'),
             example("passwd: 'xK4", ALNUM, 6, "'"),
         ),
         counter_examples=_PLACEHOLDERS,
@@ -146,7 +150,7 @@ RULES: tuple[Rule, ...] = (
             example("- token: ", ALNUM, 24),
             example("smtp.password = Zz7", ALNUM, 9, "\r\n"),
         ),
-        counter_examples=(*_PLACEHOLDERS, "password: str", "PASSWORD=correct", "token = f(x1y2z3A4b5C6)"),
+        counter_examples=(*_PLACEHOLDERS, "password: str", "PASSWORD=required", "token = f(x1y2z3A4b5C6)"),
         gate=_gate(rf"{_NAME_ENDING}[\"']?[ \t]{{0,8}}(?:=|:[ \t]|:=|[ \t]=[ \t])[ \t]{{0,8}}", r"\"'`"),
     ),
     _assigned(
@@ -192,7 +196,11 @@ RULES: tuple[Rule, ...] = (
         rf"(?P<secret>{_UUID})"
         r"(?:[^0-9A-Za-z-]|$)",
         gate=rf"(?i)[\s\"'`:=]{_UUID}",
-        examples=(lambda: "api_key: " + uuid_filler("key"), lambda: 'CLIENT_SECRET="' + uuid_filler("secret") + '"'),
+        examples=(
+            lambda: "api_key: " + uuid_filler("key"),
+            lambda: 'CLIENT_SECRET="' + uuid_filler("secret") + '"',
+            lambda: 'serviceToken: "' + uuid_filler("token") + '"',
+        ),
         counter_examples=(
             'token: "550e8400-e29b-41d4-a716-446655440000"',
             "client_id: " + "6f9619ff-8b86-d011-b42d-00c04fc964ff",
@@ -239,7 +247,10 @@ RULES: tuple[Rule, ...] = (
             '"{\\"password\\": \\"ncc-1701\\"}"',  # provision:allow an example
         ),
         counter_examples=(
-            'password: "johndoe"',
+            'password: "required"',
+            'LABEL_NEW_PASSWORD: "Passwort"',
+            '"password": "senha"',
+            "password = 'newPassword'",
             "password = 'password1'",
             'passwd="test1234"',
             'password: "sha256"',
@@ -249,16 +260,50 @@ RULES: tuple[Rule, ...] = (
             "passphrase: 'login_password_2'",
         ),
         gate=rf"(?i)(?:{_SAYS_PASSWORD}|pass)\d?{AFTER_NAME}(?:{TYPED}|{SEPARATOR})\s{{0,4}}{_QUOTE}"
-        rf"[^{BLANK}\"'`\\0-9!@#$%&*?+~^]{{0,79}}[0-9!@#$%&*?+~^]",
+        rf"[^{BLANK}\"'`\\]{{4}}",
         accept=ordinary_password,
+    ),
+    _assigned(
+        "password-setting",
+        "Password of a setting: a word, or letters with digits or signs",
+        r"(?im)^[ \t]{0,40}(?:-[ ])?[\"']?(?P<name>[0-9a-z_.-]{0,60}?(?:passw(?:or)?d|passphrase))[\"']?(?::[ ]{1,8}|=)"
+        r"(?P<secret>[0-9a-z!@_#%^*+.-]{4,40})[ \t]{0,8}(?:[ \t]#.{0,80})?\r?$",
+        keywords=tuple(end + sign for end in ("password", "passwd", "passphrase") for sign in ("=", ":", '":', "':")),
+        examples=("password: giteadb", "  db_password: vanilla-sky\n", "spring.datasource.password=quartz21\n"),
+        counter_examples=(
+            "password: string",
+            "password: Password",
+            "password: changeme",
+            "password: your-password",
+            "password=password)",
+        ),
+        gate=r"(?i)(?:passw(?:or)?d|passphrase)[\"']?(?::[ ]{1,8}|=)[0-9a-z!@_#%^*+.-]{4}",
+        accept=setting_password,
+    ),
+    _assigned(
+        "password-environment",
+        "Password in an environment variable",
+        r"(?:^|[\s\"'`(])(?P<name>[A-Z][0-9A-Z_]{0,60}?(?:PASSW(?:OR)?D|_PWD|_PASS))=(?P<secret>[0-9A-Za-z!@_#%^*+.-]{4,40})"
+        r"(?:[\s\"'`\\)]|$)",
+        keywords=tuple(f"{end}=" for end in ("password", "passwd", "_pwd", "_pass")),
+        examples=(
+            "docker run -e MYSQL_ROOT_PASSWORD=vanillasky -d mysql",  # provision:allow an example
+            "`DB_PASSWORD=gormdb`",  # provision:allow an example
+        ),
+        counter_examples=("PASSWORD=password", "DB_PASSWORD=CHANGEME", "PASSWORD=$1 run", "MYSQL_PASSWORD=test"),
+        gate=r"(?:PASSW(?:OR)?D|_PWD|_PASS)=[0-9A-Za-z!@_#%^*+.-]{4}",
+        accept=setting_password,
     ),
     _assigned(
         "element",
         "Secret in an XML element or attribute",
-        rf"(?i)<{NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,4}}</",
-        gate=rf"(?i){_NAME_ENDING}(?:\s[^<>]{{0,80}})?>\s{{0,4}}[^{BLANK}<>\"'&]{{6,250}}\s{{0,4}}</",
+        rf"(?i)<{NAME}(?:\s[^<>]{{0,80}})?>\s{{0,24}}(?P<secret>[^\s<>\"'&]{{6,250}})\s{{0,24}}</",
+        gate=rf"(?i){_NAME_ENDING}(?:\s[^<>]{{0,80}})?>\s{{0,24}}[^{BLANK}<>\"'&]{{6,250}}\s{{0,24}}</",
         keywords=tuple(f"{end}>" for end in _ENDS),
-        examples=(example("<password>q7", ALNUM, 14, "</password>"), example("<apiKey>", ALNUM, 32, "</apiKey>")),
+        examples=(
+            example("<password>q7", ALNUM, 14, "</password>"),
+            example("<apiKey>\n            ", ALNUM, 32, "\n        </apiKey>"),
+        ),
         counter_examples=(
             "<token>your-token</token>",
             "<password>${db.password}</password>",

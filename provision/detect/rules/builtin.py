@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from provision.detect.rules import (
     assigned,
+    calls,
     commands,
     headers,
     keys,
@@ -37,6 +38,7 @@ BUILTIN: tuple[Rule, ...] = (
     *words.RULES,
     *languages.RULES,
     *commands.RULES,
+    *calls.RULES,
     *tags.RULES,
     *headers.RULES,
     *tables.RULES,

@@ -15,6 +15,12 @@ _VERBS = (
 _VERB_WORDS = ("set -", "set env(", "set api", "set token", "set secret", "set pass", "env ", "fastcgi_param", "pass in ",
                "config set", "secret set", "secrets set", "setx", "set-item", "defaults write", "git config",
                "hset ", "hmset ", "hsetnx ")  # fmt: skip
+_PROGRAMS = (
+    "sqlplus ", "storepass", "keypass", "mongo ", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport", "cqlsh",
+    "mysqlsh", "rdesktop", "evil-winrm", "psexec", "signtool", "certutil", "crackmapexec", "useradd ", "usermod ", "plink",
+    "pscp", "psftp", "net user ", "cmdkey", " /rp ", "7z ", "7za ", "rar ", "ipmitool", "mosquitto_", "osql ", "isql ",
+    "wpa_passphrase", "ssh-keygen ", "rabbitmqctl", "set-initial-password", "lftp ", "-pass pass:", "<<<",
+)  # fmt: skip
 _PLACED = r"(?:[\w./:-]{0,60}[/:\\])?"
 
 RULES = (
@@ -180,6 +186,40 @@ RULES = (
             "docker login -u ada --password-stdin",
         ),
         value=r"[^\s\"'`<>|;&\\]",
+        reach=700,
+    ),
+    beside(
+        "given-program",
+        "Password given to another program as an option or argument",
+        r"(?:\bsqlplus\b[^|;\r\n@/]{0,60}[ \t][\"']?[\w$#]{1,40}/|-(?:store|key|src|dest)(?:store)?pass[ \t=]{1,4}"
+        r"|\b(?:mongo(?:sh|dump|restore|export|import|stat)?|cqlsh|mysqlsh|rdesktop|evil-winrm|psexec(?:64)?(?:\.exe)?|signtool(?:\.exe)?"
+        r"|certutil(?:\.exe)?|crackmapexec|useradd|usermod)\b[^|;\r\n]{0,200}[ \t](?:-p|/p)[ \t]{1,3}"
+        r"|\b(?:plink|pscp|psftp|putty|kitty)(?:\.exe)?\b[^|;\r\n]{0,160}[ \t]-pw[ \t]{1,3}"
+        r"|\bnet1?(?:\.exe)?[ \t]{1,3}user[ \t]{1,3}[\w.$\"-]{1,40}[ \t]{1,3}|\bcmdkey\b[^\r\n]{0,160}/pass:|[ \t]/rp[ \t]{1,3}"
+        r"|\b7z[ar]?[ \t][^|;\r\n]{0,120}[ \t]-p|\b(?:rar|unrar)[ \t][^|;\r\n]{0,120}[ \t]-h?p"
+        r"|\b(?:ipmitool|mosquitto_(?:pub|sub)|isql|osql|tsql)\b[^|;\r\n]{0,160}[ \t]-P[ \t]{1,3}"
+        r"|\bmosquitto_passwd\b[^|;\r\n]{0,60}-b[ \t]{1,3}\S{1,80}[ \t]{1,3}[\w.@-]{1,40}[ \t]{1,3}"
+        r"|\bwpa_passphrase[ \t]{1,3}[\w.\"'-]{1,40}[ \t]{1,3}|\bssh-keygen\b[^|;\r\n]{0,160}[ \t]-[NP][ \t]{1,3}"
+        r"|\brabbitmqctl\b[^|;\r\n]{0,60}(?:add_user|change_password)[ \t]{1,3}[\w.@-]{1,40}[ \t]{1,3}"
+        r"|\bset-initial-password[ \t]{1,3}|\blftp\b[^|;\r\n]{0,80}[ \t]-u[ \t]{1,3}[\w.@-]{1,60},"
+        r"|--(?:ks|key|new-ks)-pass[ \t]{1,3}pass:|(?:sudo[ \t]{1,3}-S|--password-stdin|--passphrase-fd[ ]0|cryptsetup)"
+        r"[^|;\r\n]{0,120}<<<[ \t]?)[\"']?",
+        example("sqlplus scott/", ALNUM, 14, "@db"),
+        example("keytool -genkey -storepass ", ALNUM, 14, " -alias a"),
+        example("mongosh db --username ada -p ", ALNUM, 14),
+        example("plink -ssh ada@h -pw ", ALNUM, 14, " ls"),
+        example("net user ada ", ALNUM, 14, " /add"),
+        example("sudo -S true <<< '", ALNUM, 14, "'"),
+        keywords=_PROGRAMS,
+        gate=None,
+        not_found=(
+            "sqlplus scott/$PASSWORD@db",
+            "keytool -storepass changeit",
+            "mongosh -p",
+            "net user ada /delete",
+            "ssh-keygen -t ed25519 -N ''",
+        ),
+        value=r"[^\s\"'`<>|;&@\\]",
         reach=700,
     ),
     beside(

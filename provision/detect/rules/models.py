@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provision.detect.match import Confidence, FindingSeverity
 from provision.detect.rule import Example, Rule
-from provision.detect.rules.pieces import ALNUM, HEX, LEFT, LOWER, URLSAFE, example, filler, shortest_match
+from provision.detect.rules.pieces import ALNUM, HEX, LEFT, LOWER, URLSAFE, example, filler, shortest_match, token_rule
 
 
 def _key(
@@ -180,13 +180,13 @@ RULES: tuple[Rule, ...] = (
     _key("cerebras-key", "Cerebras API key", "csk-", r"csk-[a-z0-9]{40,60}", example("csk-", LOWER, 48)),
     _key("fireworks-key", "Fireworks API key", "fw_", r"fw_[A-Za-z0-9]{22,26}", example("fw_", ALNUM, 24)),
     _key("replicate-key", "Replicate API token", "r8_", r"r8_[A-Za-z0-9]{37,40}", example("r8_", ALNUM, 37)),
-    _key(
+    token_rule(
         "huggingface-token",
         "Hugging Face token",
-        "hf_",
+        "hf_ api_org_",
         r"(?:api_org|hf)_[A-Za-z0-9]{32,40}",
         example("HF_TOKEN=hf_", ALNUM, 34),
-        severity=FindingSeverity.HIGH,
+        example("api_org_", ALNUM, 34),
     ),
     _key("elevenlabs-key", "ElevenLabs API key", "sk_", r"sk_[0-9a-f]{48}", example("sk_", HEX, 48)),
     _key(

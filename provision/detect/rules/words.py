@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from provision.detect.rules.beside import NAME, VALUE, beside, for_gate, utf8
 from provision.detect.rules.pieces import ALNUM, example
+from provision.detect.secret_names import VENDORS
 
 _KINDS = (
     "api|secret|access|auth|private|subscription|encryption|signing|master|account|license|shared|deploy|service|session|security"
     "|client|app|application|consumer|bearer|refresh|webhook|recovery|storage|product|bot|admin|user|login|license"
+    f"|{'|'.join(VENDORS)}"
 )
 _TWO_WORDS = tuple(
     f"{kind} {what}"
@@ -17,6 +19,7 @@ _TWO_WORDS = tuple(
             "api secret access auth private subscription encryption signing master account license shared deploy service",
         ),
         ("key", "consumer recovery storage"),
+        ("key", " ".join(VENDORS)),
         ("token", "api secret access auth deploy session security bearer refresh bot"),
         ("secret", "api signing shared client app application consumer webhook"),
         ("password", "master app application admin user login"),
@@ -49,6 +52,7 @@ RULES = (
         rf"|[ \t]{{0,4}}{_STRONG_SIGN}))"
         rf"{MARKS}[ \t]{{0,4}}{MARKS}",
         example("API key: ", ALNUM, 32),
+        example("OpenAI key: ", ALNUM, 32),
         example("**API key:** `", ALNUM, 32, "`"),
         example("Here the token is ", ALNUM, 24, "."),
         example("Client secret (prod) - ", ALNUM, 30),

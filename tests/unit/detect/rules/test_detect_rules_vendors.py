@@ -56,3 +56,13 @@ def test_our_own_rules_and_examples_are_no_findings() -> None:
             if not is_allowed(lines[line], match.rule):
                 found.append((path.name, line + 1, match.rule))
     assert found == []
+
+
+@pytest.mark.parametrize("text", ["token = 'test_{}'", 'duffelToken="duffel_test_{}"', "api_key: live_{}"])
+def test_the_mode_in_a_token_makes_it_no_example(text: str) -> None:
+    value = token("", 43)
+    assert [value in match.secret.reveal() for match in AUDIT.scan(f"{text.format(value)}\n".encode())] == [True]
+
+
+def test_words_after_a_mode_stay_examples() -> None:
+    assert AUDIT.scan(b"token = 'test_this_is_not_a_secret_value'\n") == []
