@@ -27,7 +27,7 @@ def fuzzed(target: Target, folder: Path, runs: str, seconds: str, seed: str) -> 
     """Fuzz one target in a fork; returns the exit code of libFuzzer, 0 if nothing was found, and seconds of processor time."""
     child = os.fork()
     if child == 0:
-        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT, 0o600)
+        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
         options = {

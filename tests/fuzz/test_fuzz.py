@@ -49,7 +49,7 @@ def test_fuzzing_finds_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(100_000)
 def test_fuzzing_ten_minutes_each(tmp_path: Path) -> None:
-    """Of processor time: seven hours on a machine without other work."""
+    """Of processor time: ten hours on a free core."""
     said = fuzz(tmp_path, "0", SECONDS, 100_000)
     assert min(found["cpu_s"] for found in said.values()) > 0.8 * int(SECONDS)
     print({name: (found["tried"], found["cpu_s"]) for name, found in said.items()})
