@@ -28,6 +28,8 @@ class NamedValue(NamedTuple):
     start: int
     end: int
     name: bytes
+    in_table: bool = False
+    """Whether it is in a row of a table, below which further rows may follow, also outside of the range that was searched."""
 
 
 @dataclass(frozen=True, slots=True)

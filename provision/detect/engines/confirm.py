@@ -136,13 +136,14 @@ class Confirmer:
         assert rule.find  # noqa: S101  checked by the caller
         range_ = rule.find, left, right
         if range_ not in values:
-            before = [
-                found[-1].end for (find, at, _), found in values.items() if find is rule.find and at <= left and found
-            ]
-            first = max([left, *before])  # the rows of a table may reach into this range
+            before = [found for (find, at, _), found in values.items() if find is rule.find and at <= left]
+            rows = (place.end for found in before for place in found if place.in_table)
+            first = max(left, max(rows, default=left))  # the rows of a table may reach into this range
             values[range_] = list(rule.find(data, first, right)) if first < right else []
         for place in values[range_]:
-            if not covered.holds(place.start, place.end) and (match := self._named(rule, data, *place)):
+            if not covered.holds(place.start, place.end) and (
+                match := self._named(rule, data, place.start, place.end, place.name)
+            ):
                 covered.add(place.start, place.end)
                 yield match
 

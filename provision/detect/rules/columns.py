@@ -127,7 +127,7 @@ def _line_of_names(data: bytes, at: int, right: int) -> Span | None:
 
 def _rows_of_statements(data: bytes, left: int, right: int) -> Iterator[_Row]:
     tables: dict[bytes, list[bytes]] = {}
-    defined = b""
+    defined, asked = b"", right
     at = unclosed = left
     while at < right and (begins := _STATEMENT_BEGINS.search(data, at, right)):
         start = begins.start()
@@ -153,7 +153,7 @@ def _rows_of_statements(data: bytes, left: int, right: int) -> Iterator[_Row]:
             if _wanted(names):
                 at = yield from _tuples(data, at, defined, found[0][:-1], names)
         elif _wanted(names := _columns(found[4])):
-            at = yield from _rows(data, found.end(), defined, found[0], b"\t", names)
+            at = yield from _rows(data, found.end(), defined, found[0], b"\t", names, in_table=start < asked)
 
 
 def heads_secrets(line: bytes) -> bool:
@@ -245,9 +245,9 @@ def _between_bars(line: bytes, base: int) -> list[Span]:
 
 
 def _rows(  # noqa: PLR0917  a table's place and form
-    data: bytes, at: int, defined: bytes, head: bytes, delimiter: bytes, names: list[bytes]
+    data: bytes, at: int, defined: bytes, head: bytes, delimiter: bytes, names: list[bytes], *, in_table: bool = True
 ) -> Generator[_Row, None, int]:
-    """Yield a table's rows from `at` on; returns where it ends."""
+    """Yield a table's rows from `at` on; returns where it ends. `in_table`: its header is in the range that is searched."""
     wanted = _wanted(names)
     while at < len(data):
         end = _end_of_row(data, at, len(data), quoted=delimiter != b"|")
@@ -258,7 +258,7 @@ def _rows(  # noqa: PLR0917  a table's place and form
                 spans = _between_bars(line, at)  # an empty first or last cell looks like a frame
             if len(spans) != len(names):
                 return at
-            values = [value for n, name in wanted.items() for value in _cell(data, *spans[n], name)]
+            values = [value for n, name in wanted.items() for value in _cell(data, *spans[n], name, in_table=in_table)]
             if len(delimiter) > 1:  # a list of words has blanks after its commas too
                 values = [each for each in values if _NOT_WORDS.fullmatch(data, each.start, each.end)]
             yield _Row(defined, head, at, values)
@@ -280,12 +280,12 @@ def _end_of_row(data: bytes, at: int, right: int, *, quoted: bool) -> int:
     return first
 
 
-def _cell(data: bytes, start: int, end: int, name: bytes) -> Iterator[NamedValue]:
+def _cell(data: bytes, start: int, end: int, name: bytes, *, in_table: bool) -> Iterator[NamedValue]:
     raw = data[start:end]
     inner = raw.strip(_EDGES)
     if inner:
         first = start + raw.find(inner)
-        yield NamedValue(first, first + len(inner), name)
+        yield NamedValue(first, first + len(inner), name, in_table)
 
 
 def _tuples(data: bytes, at: int, defined: bytes, head: bytes, names: list[bytes]) -> Generator[_Row, None, int]:

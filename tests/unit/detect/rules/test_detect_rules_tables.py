@@ -180,6 +180,24 @@ def test_statements_are_found_between_words_that_only_begin_like_one() -> None:
     assert [data[each.start : each.end] for each in columns_of_secrets(data, 0, len(data))] == [b"aB3x"]
 
 
+@pytest.mark.parametrize(
+    "rows", [b"insert into u values (1, '%b');\n", b"COPY u (id, token) FROM stdin;\n1\t%b\n\\.\n"]
+)
+def test_a_table_between_a_definition_and_its_rows_far_below_is_found(rows: bytes) -> None:
+    """The search for rows of a defined table goes to the end of the data, past what heads other tables."""
+    filler = b"a line of words\n" * 6_000
+    first, second, third = (f"Qz{token_hex(8)}7Xk".encode() for _ in range(3))
+    data = b"".join(
+        (
+            b"create table u (id int, token text);\n\nuser,password\nada," + first + b"\n\n" + filler,
+            b"user,api_token\nada," + second + b"\n\n" + filler,
+            rows % third,
+        )
+    )
+    for detector in (AUDIT, PUBLISHING):
+        assert [data[m.start : m.end] for m in detector.scan(data)] == [first, second, third]
+
+
 def test_heads_of_tables_are_told_from_other_lines_with_a_name() -> None:
     data = b"    return key, value\n    user, password, x\nuser,password\r\nada,\nf(id, password)\n"
     names = [n for n in range(len(data)) if data.startswith((b"key", b"password"), n)]
