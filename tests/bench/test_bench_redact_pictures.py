@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from pathlib import Path
 
 import cv2
@@ -16,10 +17,11 @@ import pagecraft
 import picturecraft
 import pytest
 import videocraft
-from pictureproof import covered, covered_turned, leaked, pieces_in, redacted, session, text_of, turned
+from pictureproof import covered, covered_turned, detector, leaked, pieces_in, redacted, session, text_of, turned
 
+from provision.redact.pictures.examiner import examiner_of
 from provision.redact.video import redact_file as redact_video
-from provision.redact.video.ffmpeg import frames_of, probe_video
+from provision.redact.video.ffmpeg import frames_of, probe_video, write_video
 
 pytestmark = [pytest.mark.bench, pytest.mark.slow]
 SEED = int(os.environ.get("PICTURES_SEED", "20261122"))
@@ -135,3 +137,34 @@ def test_films_show_no_key(film: filmcraft.Film, tmp_path: Path) -> None:
     keys = sorted({key for _, shown in film.shown() for key, _ in shown})
     larger = (cv2.resize(frame, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC) for frame in frames[::9])
     assert [pieces for frame in larger if (pieces := pieces_in(text_of(frame), keys))] == []
+
+
+@pytest.mark.timeout(7200)
+def test_a_usual_film_costs_at_most_three_times_what_it_must(tmp_path: Path) -> None:
+    """What it must: decoding and encoding once, and reading each distinct area once."""
+    film = filmcraft.USUAL
+    made = film.record(tmp_path / "film")
+    video, examiner = probe_video(made), examiner_of(detector())
+    start = cpu_s()
+    write_video(video, frames_of(video), made.with_stem("again"))
+    coded = cpu_s() - start
+    rows = filmcraft.USUAL_SCREENS
+    screens = [frame[-rows[n] :].copy() for n, frame in enumerate(frames_of(video)) if n in rows]
+    start = cpu_s()
+    for screen in screens:
+        examiner.examine(screen)
+    read = cpu_s() - start
+    safe = made.with_stem("safe")
+    start = cpu_s()
+    with made.open("rb") as source, safe.open("wb") as target:
+        redact_video(source, target, made.name, session())
+    taken = cpu_s() - start
+    proof = filmcraft.proof(film, frames_of(probe_video(safe)))
+    print(f"{taken:.1f} s of CPU; decoded and encoded in {coded:.1f} s, read in {read:.1f} s;", proof, flush=True)
+    assert max(proof.readable.values(), default=0) < 8
+    assert taken <= 3 * (coded + read)
+
+
+def cpu_s() -> float:
+    """Processor time of this process and of its programs that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -72,6 +72,11 @@ FILMS = (
     Film("wheel", "mpeg4", 30, 11, theme="light"),
     Film("sideways", "lossless", 60, 12, seconds=2),
 )
+
+USUAL = Film("mixed", "h264", 30, 13, seconds=10, size=(1920, 1080))
+"""What people record."""
+USUAL_SCREENS = {0: 1080, 119: 400, 209: 1080, 221: 1080, 243: 1080, 266: 1080, 289: 1080}
+"""Frames, and how many of their lowest rows: together they show all its distinct areas, nearly without overlap."""
 
 
 @dataclass(slots=True)
@@ -240,9 +245,15 @@ def _fade(film: Film, rng: random.Random) -> Iterator[Shown]:
         yield (a * plain + b * secret).astype(np.uint8), keys if b else []
 
 
+def _mixed(film: Film, rng: random.Random) -> Iterator[Shown]:
+    """Scrolling, then typing, then four scenes."""
+    for movement, share in (("smooth", 0.4), ("typing", 0.3), ("cuts", 0.3)):
+        yield from _MOVEMENTS[movement](replace(film, seconds=share * film.seconds), rng)
+
+
 _MOVEMENTS: dict[str, Callable[[Film, random.Random], Iterator[Shown]]] = {
     "smooth": _smooth, "wheel": _wheel, "jumps": _jumps, "sideways": _sideways, "typing": _typing,
-    "printing": _printing, "cuts": _cuts, "window": _window, "zoom": _zoom, "fade": _fade,
+    "printing": _printing, "cuts": _cuts, "window": _window, "zoom": _zoom, "fade": _fade, "mixed": _mixed,
 }  # fmt: skip
 
 
@@ -269,7 +280,7 @@ class Proof:
     """Frames with covers, in which and within a second of which no key is shown."""
 
 
-BLACK, CONTRAST, HIDDEN = 28, 40, 0.7
+BLACK, CONTRAST, HIDDEN, COVER = 28, 40, 0.7, 16
 
 
 def proof(film: Film, result: Iterable[np.ndarray]) -> Proof:
@@ -283,11 +294,7 @@ def proof(film: Film, result: Iterable[np.ndarray]) -> Proof:
         if longest:
             found.readable[number] = longest
         shown.append(sum((b[2] - b[0]) * (b[3] - b[1]) for _, boxes in keys for b in boxes))
-        covers.append(
-            int((black & (frame.max(axis=2) > BLACK)).sum() / (frame.max(axis=2) > BLACK).mean())
-            if frame.max() > BLACK
-            else 0
-        )
+        covers.append(_cover_area(frame, after))
     for number, cover in enumerate(covers):
         near = max(shown[max(0, number - film.rate) : number + film.rate + 1])
         if near:
@@ -295,6 +302,15 @@ def proof(film: Film, result: Iterable[np.ndarray]) -> Proof:
         elif cover > 400:
             found.idle += 1
     return found
+
+
+def _cover_area(frame: np.ndarray, after: np.ndarray) -> float:
+    """The pixels of covers, 0 if the frame is too dark to see them. Compression darkens grounds, but not to black rectangles."""
+    bright = frame.max(axis=2) > BLACK
+    if bright.mean() < 0.5:
+        return 0
+    solid = cv2.morphologyEx((after.max(axis=2) < COVER).view(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    return float((solid.view(np.bool_) & bright).sum() / bright.mean())
 
 
 def _longest(frame: np.ndarray, black: np.ndarray, boxes: list[Box]) -> int:

@@ -43,9 +43,8 @@ _MARGIN = 0.25
 """In heights: words are read again with so much of what is beside them, which is less than a space."""
 _ONE_COLOUR = 24
 _CUT_PX = 24
+_CLOSE = (8, 8)
 Bounds = tuple[int, int, int, int]
-Band = tuple[int, int]
-"""Rows from top to bottom."""
 DIFFERENT = 24
 """Smallest difference (of 255) that counts as a change; compression changes a still picture by less."""
 
@@ -150,27 +149,30 @@ class Examiner:
         cover_areas(picture, result.areas)
         return result
 
-    def examine_again(self, picture: Pixels, before: Pixels, known: Examination, bands: list[Band]) -> Examination:
-        """Examine a picture that differs from the picture `before`, whose examination is `known`, only in bands of rows.
+    def examine_again(self, picture: Pixels, before: Pixels, known: Examination, parts: list[Bounds]) -> Examination:
+        """Examine a picture that differs from the picture `before`, whose examination is `known`, only in some parts.
 
-        Text that did not change is not read again, neither outside the bands nor in them.
+        Lines may be cut by the upper and lower edge of a part, but not by its sides. Text that did not change is not read
+        again, neither outside the parts nor in them.
         """
         result = Examination(plain=_one_colour(picture))
         result.areas = [area for area in known.areas if _unchanged(picture, before, bounds_of(area))]
         height = len(picture)
         still = {s for s in known.read if _unchanged(picture, before, _bounds(s))}
         read = {
-            s: glyphs for s, glyphs in known.read.items() if s in still or not any(_inside(s, b, height) for b in bands)
+            s: glyphs
+            for s, glyphs in known.read.items()
+            if s in still or not any(_inside(s, part, height) for part in parts)
         }
         new: set[Strip] = set()
-        for top, bottom in bands:
+        for left, top, right, bottom in parts:
 
-            def wanted(strip: Strip, band: Band = (top, bottom)) -> bool:
-                moved = strip.moved(0, band[0])
-                return _inside(moved, band, height) and not any(_same_place(moved, s) for s in still)
+            def wanted(strip: Strip, part: Bounds = (left, top, right, bottom)) -> bool:
+                moved = strip.moved(part[0], part[1])
+                return _inside(moved, part, height) and not any(_same_place(moved, s) for s in still)
 
-            for strip, glyphs in read_text(picture[top:bottom], self._models, wanted).items():
-                moved = strip.moved(0, top)
+            for strip, glyphs in read_text(picture[top:bottom, left:right], self._models, wanted).items():
+                moved = strip.moved(left, top)
                 new.add(moved)
                 read[moved] = [replace(glyph, strip=moved) for glyph in glyphs]
         self._settle(picture, read, new, result)
@@ -292,11 +294,16 @@ def _bounds(strip: Strip) -> Bounds:
 
 
 def _unchanged(picture: Pixels, before: Pixels, bounds: Bounds) -> bool:
+    """Whether nowhere more than two pixels that are close to each other differ: compression changes single ones."""
     import cv2  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
 
     left, top, right, bottom = (max(0, v) for v in bounds)
     now, then = picture[top:bottom, left:right], before[top:bottom, left:right]
-    return now.size == 0 or int((cv2.absdiff(now, then).max(axis=2) > DIFFERENT).sum()) <= 2
+    if not now.size:
+        return True
+    differs = (cv2.absdiff(now, then).max(axis=2) > DIFFERENT).astype(np.uint8)
+    return int(cv2.boxFilter(differs, -1, _CLOSE, normalize=False, borderType=cv2.BORDER_CONSTANT).max()) <= 2
 
 
 def _same_place(a: Strip, b: Strip) -> bool:
@@ -305,11 +312,11 @@ def _same_place(a: Strip, b: Strip) -> bool:
     return ends and abs(a.y - b.y) < near and abs(a.height - b.height) < near
 
 
-def _inside(strip: Strip, band: Band, height: int) -> bool:
-    """Whether a strip's middle is inside a band, away from the edges of the band, where lines are cut."""
-    middle = strip.place(strip.length / 2, strip.height / 2)[1]
-    top, bottom = band
-    return (top == 0 or middle > top + _CUT_PX) and (bottom >= height or middle < bottom - _CUT_PX)
+def _inside(strip: Strip, part: Bounds, height: int) -> bool:
+    """Whether a strip's middle is inside a part, away from its upper and lower edge, where lines are cut."""
+    x, y = strip.place(strip.length / 2, strip.height / 2)
+    left, top, right, bottom = part
+    return left <= x <= right and (top == 0 or y > top + _CUT_PX) and (bottom >= height or y < bottom - _CUT_PX)
 
 
 def examiner_of(detector: Detector, *, strict: bool = False, also: StandIns | None = None) -> Examiner:

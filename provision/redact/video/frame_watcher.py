@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provision.redact.pictures.areas import Area
-from provision.redact.pictures.examiner import Band, Examination, Examiner, bounds_of
+from provision.redact.pictures.examiner import Bounds, Examination, Examiner, bounds_of
 from provision.redact.video.coverage import Box, Move, SeenBox, VideoState, displaced, united
-from provision.redact.video.frame_canvas import STILL, Change, FrameCanvas
+from provision.redact.video.frame_canvas import STILL, Change, FrameCanvas, part_of, touches
 from provision.redact.video.motion import is_new
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 8
 _MARGIN_PX = 64
+_BESIDE_PX = 32
 _WHOLE = 0.7
 """If more than this share of a frame's rows is to be read, all are read."""
 _MOST_MOVES = 600
@@ -63,7 +64,7 @@ class _Step:
     def votes(self, box: Box) -> tuple[int, int]:
         """Return how much of a box moved, and how much did not."""
         left, top, right, bottom = box
-        part = _part((left // _BLOCK, top // _BLOCK, -(-right // _BLOCK), -(-bottom // _BLOCK)))
+        part = part_of((left // _BLOCK, top // _BLOCK, -(-right // _BLOCK), -(-bottom // _BLOCK)))
         return int(self.moved[part].sum()), int(self.still[part].sum())
 
 
@@ -85,11 +86,11 @@ class FrameWatcher:
         if self._canvas is None or self._last is None:
             self._canvas, self._last, self._number = FrameCanvas(frame, number), frame, number
             return [VideoState(number)]
-        change = self._canvas.compare(frame)
+        change = self._canvas.compare(frame, self._lines())
         states: list[VideoState] = []
         if change is not None and (self._canvas.loses(change) or len(self._steps) >= _MOST_MOVES):
             states += self.finish()
-            change = self._canvas.compare(frame)
+            change = self._canvas.compare(frame, self._lines())
         if change is not None:
             new = is_new(self._last, frame, change.new, change.ink)
             self._canvas.advance(change, frame, number)
@@ -102,13 +103,13 @@ class FrameWatcher:
         canvas, last = self._canvas, self._last
         if canvas is None or last is None:
             return []
-        bands = bands_around(canvas.waiting())
-        if not bands:
+        parts = parts_around(canvas.waiting(), canvas.ink)
+        if not parts:
             canvas.was_read(last)
             self._steps.clear()
             return []
         if self._texts or self._covers:
-            result = self._examiner.examine_again(last.copy(), canvas.pixels, self._known(), bands)
+            result = self._examiner.examine_again(last.copy(), canvas.pixels, self._known(), parts)
         else:
             result = self._examiner.examine(last.copy())
         self._texts = [_Held(_outside(strip), "", (strip, glyphs)) for strip, glyphs in result.read.items()]
@@ -121,6 +122,9 @@ class FrameWatcher:
         canvas.was_read(last)
         self._steps.clear()
         return [state]
+
+    def _lines(self) -> list[Box]:
+        return [held.at(STILL) for held in self._texts]
 
     def _known(self) -> Examination:
         """Return what was read before, where it is now."""
@@ -160,7 +164,7 @@ class FrameWatcher:
         return SeenBox(box, held.rule, min([since, *(frame - 1 for frame, _, _ in moves[:1])]), tuple(moves))
 
     def _is_outside(self, box: Box) -> bool:
-        return self._last is not None and not self._last[_part(box)].size
+        return self._last is not None and not self._last[part_of(box)].size
 
     def _advance(self, canvas: FrameCanvas, change: Change, number: int, new: bool) -> list[VideoState]:
         """Follow what was read, have the rest read; return the state if it is another one now."""
@@ -169,11 +173,14 @@ class FrameWatcher:
         fresh = change.new & change.ink
         before = len(self._covers) + len(self._doubts)
         for held in self._texts + self._covers:
+            if touches(held.at(change.shift), change.leaving):
+                continue
             kept = {text.shift for text, _ in _followed(held, change, fresh, number) if text.sure}
             for shift, which in {STILL: change.still, change.shift: change.moved}.items():
                 if (held.shift[0] + shift[0], held.shift[1] + shift[1]) not in kept:
                     canvas.renew(held.at(shift), which, number)
-        self._texts = [text for held in self._texts for text, _ in _followed(held, change, fresh, number)]
+        texts = [text for held in self._texts for text, _ in _followed(held, change, fresh, number)]
+        self._texts = list({text.at(STILL): text for text in texts}.values())
         covers = _distinct(each for held in self._covers for each in _followed(held, change, fresh, number))
         doubts = [each for held in self._doubts for each in _followed(held, change, fresh, number)]
         self._covers, self._doubts = [held for held, _ in covers], [held for held, _ in doubts]
@@ -182,12 +189,29 @@ class FrameWatcher:
         return [VideoState(number, tuple(p for _, p in covers), tuple(p for _, p in doubts), new=new)]
 
 
-def bands_around(waiting: Mask) -> list[Band]:
-    """Return bands of rows (top, bottom) around what is to be read, with room for a line above and below."""
+def parts_around(waiting: Mask, ink: Mask) -> list[Bounds]:
+    """Return the parts of a frame around what is to be read, with room for a line above and below.
+
+    At the sides they end where nothing is for a while, so that no line is cut there.
+    """
+    import numpy as np  # noqa: PLC0415
+
+    width = waiting.shape[1]
+    parts: list[Bounds] = []
+    for top, bottom in _bands(waiting):
+        columns = np.flatnonzero(ink[top:bottom].any(axis=0))
+        for group in np.split(columns, np.flatnonzero(np.diff(columns) > 2 * _BESIDE_PX) + 1):
+            left, right = max(0, int(group[0]) - _BESIDE_PX), min(width, int(group[-1]) + 1 + _BESIDE_PX)
+            if waiting[top:bottom, left:right].any():
+                parts.append((left, top, right, bottom))
+    return parts
+
+
+def _bands(waiting: Mask) -> list[tuple[int, int]]:
     import numpy as np  # noqa: PLC0415
 
     height = len(waiting)
-    bands: list[Band] = []
+    bands: list[tuple[int, int]] = []
     for row in np.flatnonzero(waiting.any(axis=1)):
         top, bottom = max(0, int(row) - _MARGIN_PX), min(height, int(row) + 1 + _MARGIN_PX)
         if bands and top <= bands[-1][1]:
@@ -224,6 +248,8 @@ def _followed(held: _Held, change: Change, fresh: Mask, number: int) -> Iterator
     """Yield where something is after a change: in its place, moved, cut apart into both, or nowhere."""
     stays, stays_surely = _speaks(held.at(STILL), change, change.still)
     goes, goes_surely = _speaks(held.at(change.shift), change, change.moved)
+    if held.text and touches(held.at(STILL), change.leaving):  # it leaves whole: nothing of it stays at the edge
+        stays, goes = stays_surely and not goes_surely, goes_surely
     if stays and (stays_surely or not goes or not goes_surely):
         sure = held.sure and _is_whole(held.at(STILL), change, fresh)
         if sure or held.area:
@@ -240,13 +266,13 @@ def _is_whole(box: Box, change: Change, fresh: Mask) -> bool:
     """Whether nothing in a box or beside it is new; it may be cut off."""
     left, top, right, bottom = box
     height = bottom - top
-    beside = _part((left - height, top - height // 4, right + height, bottom + height // 4))
-    return not (change.new[_part(box)].any() or fresh[beside].any())
+    beside = part_of((left - height, top - height // 8, right + height, bottom + height // 8))
+    return not (change.new[part_of(box)].any() or fresh[beside].any())
 
 
 def _speaks(box: Box, change: Change, so: Mask) -> tuple[bool, bool]:
     """Return whether the ink in a box may be where `so` says that it is, and whether some of it says so."""
-    inside = _part(box)
+    inside = part_of(box)
     if not so[inside].size:  # it has left the frame
         return False, False
     for_it = int(so[inside].sum())
@@ -254,11 +280,6 @@ def _speaks(box: Box, change: Change, so: Mask) -> tuple[bool, bool]:
     if int((change.new & change.ink)[inside].sum()) > decisive:
         return False, False
     return for_it >= _UNCERTAIN * decisive, for_it > 0
-
-
-def _part(box: Box) -> tuple[slice, slice]:
-    left, top, right, bottom = (max(0, v) for v in box)
-    return slice(top, bottom), slice(left, right)
 
 
 def _outside(strip: Strip) -> Box:

@@ -38,8 +38,7 @@ def differences(before: Pixels, after: Pixels) -> Mask:
     import cv2  # noqa: PLC0415
     import numpy as np  # noqa: PLC0415
 
-    red, green, blue = cv2.split(cv2.absdiff(before, after))
-    differs: Mask = cv2.max(cv2.max(red, green), blue) > DIFFERENT
+    differs: Mask = _distance(before, after) > DIFFERENT
     if differs.any():
         size = (_WINDOW, _WINDOW)
         found = cv2.boxFilter(differs.view(np.uint8), -1, size, normalize=False, borderType=cv2.BORDER_CONSTANT)
@@ -56,8 +55,17 @@ def unlike(before: Pixels, after: Pixels) -> Mask:
     size = np.ones((_WINDOW + 1, _WINDOW + 1), np.uint8)
     greys = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after))
     contrast = cv2.max(*(cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, size) for grey in greys))
-    found: Mask = cv2.absdiff(before, after).max(axis=2) > np.maximum(DIFFERENT, _SHARPER * contrast)
+    most = np.maximum(DIFFERENT, _SHARPER * np.arange(256)).astype(np.uint8)
+    found: Mask = _distance(before, after) > cv2.LUT(contrast, most)
     return found
+
+
+def _distance(before: Pixels, after: Pixels) -> Pixels:
+    """Return the largest difference of a colour in each pixel."""
+    import cv2  # noqa: PLC0415
+
+    red, green, blue = cv2.split(cv2.absdiff(before, after))
+    return cv2.max(cv2.max(red, green), blue)  # type: ignore[return-value]
 
 
 def ink(frame: Pixels) -> tuple[Mask, Mask]:

@@ -12,7 +12,8 @@ from provision.redact.pictures.areas import Area
 from provision.redact.pictures.examiner import Examination, Examiner
 from provision.redact.pictures.strips import Strip
 from provision.redact.video.coverage import Margins, boxes_at, tracks_of
-from provision.redact.video.frame_watcher import FrameWatcher, bands_around
+from provision.redact.video.frame_canvas import STILL, FrameCanvas
+from provision.redact.video.frame_watcher import FrameWatcher, parts_around
 
 if TYPE_CHECKING:
     from provision.redact.video.coverage import VideoState
@@ -27,6 +28,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.known: list[int] = []
 
     def _read(self, frame: np.ndarray, known: dict[Strip, list[Any]]) -> Examination:
         result = Examination(settled=True, words=1, read=dict(known))
@@ -45,10 +47,11 @@ class Reader:
         return self._read(frame, {})
 
     def examine_again(
-        self, frame: np.ndarray, before: np.ndarray, known: Examination, bands: list[tuple[int, int]]
+        self, frame: np.ndarray, before: np.ndarray, known: Examination, parts: list[tuple[int, int, int, int]]
     ) -> Examination:
         assert before.shape == frame.shape
-        self.asked.append(bands)
+        self.asked.append(parts)
+        self.known.append(len(known.read))
         return self._read(frame, {})
 
 
@@ -101,6 +104,42 @@ def test_a_page_that_scrolls_is_read_when_it_leaves_and_every_key_is_covered_all
         assert sum((b[2] - b[0]) * (b[3] - b[1]) for b in boxes) <= 3 * 4 * 360 * 10
 
 
+def scrolled_with_noise(page: np.ndarray, steps: int) -> list[np.ndarray]:
+    """Frames of a page that moves up by 4; along the edge at which it leaves, compression changes each of them differently."""
+    noise = np.random.default_rng(1)
+    frames = [page[at : at + HEIGHT].copy() for at in range(0, 4 * steps, 4)]
+    for frame in frames:
+        edge = frame[:3, 20:360]
+        edge[:] = np.clip(edge.astype(int) + noise.integers(-60, 61, edge.shape), 100, 255)
+    return frames
+
+
+def test_the_rest_of_a_line_that_leaves_is_not_read_again() -> None:
+    frames = scrolled_with_noise(text(), 60)
+    reader, _ = watched(frames)
+    assert len(reader.asked) <= len(frames) // 5
+    assert max(reader.known) <= HEIGHT // LINE + 1
+
+
+@pytest.mark.parametrize("top", [0, 2, 4, 6, 9])
+def test_a_key_that_appears_where_a_page_leaves_is_read(top: int) -> None:
+    frames = scrolled_with_noise(text(), 60)
+    key = text(3)[3 * LINE + 3 : 4 * LINE - 3]
+    for frame in frames[30:33]:
+        frame[top : top + len(key)] = key
+    _, states = watched(frames)
+    assert open_keys(frames, states) == []
+
+
+def test_noise_that_matches_after_a_shift_by_chance_is_no_movement() -> None:
+    before, after = text(3)[:HEIGHT], text(3)[:HEIGHT]
+    for top, left in (100, 100), (200, 300), (300, 200):
+        before[top : top + 8, left : left + 3] = after[top + 1 : top + 9, left : left + 3] = 90
+    change = FrameCanvas(before, 0).compare(after)
+    assert change is not None
+    assert change.shift == STILL
+
+
 def test_a_character_that_changes_is_read_again_also_while_the_page_scrolls() -> None:
     page = text(3)
     frames = [page[at : at + HEIGHT].copy() for at in range(0, 120, 4)]
@@ -126,6 +165,20 @@ def test_a_key_that_is_typed_and_then_deleted_is_read() -> None:
         frame[7 * LINE : 8 * LINE, end:] = 200
         frames.append(frame)
     _, states = watched(frames)
+    assert open_keys(frames, states) == []
+
+
+def test_a_key_that_vanishes_column_by_column_is_read() -> None:
+    whole = text(7, lines=24)
+    whole[: 7 * LINE] = whole[8 * LINE :] = 200
+    frames = [whole.copy() for _ in range(360)]
+    for number, frame in enumerate(frames):
+        frame[:, :number] = 200
+    _, states = watched(frames)
+    last = states[-1].frame
+    for frame in frames:
+        frame[:, : last + 1] = 200  # less than a letter may be gone when it is read
+    assert 20 <= last < 30
     assert open_keys(frames, states) == []
 
 
@@ -168,12 +221,22 @@ def test_slow_changes_add_up_until_they_are_read() -> None:
     assert any(state.cover for state in states)
 
 
-def test_a_band_leaves_room_and_bands_that_touch_are_one() -> None:
+def test_a_part_leaves_room_and_parts_that_touch_are_one() -> None:
     waiting = np.zeros((800, 300), np.bool_)
     waiting[400:404, 100:110] = True
-    [(top, bottom)] = bands_around(waiting)
-    assert (top, bottom) == (336, 468)
-    waiting[20] = True
-    assert len(bands_around(waiting)) == 2
-    waiting[::100] = True
-    assert bands_around(waiting) == [(0, 800)]
+    assert parts_around(waiting, waiting) == [(68, 336, 142, 468)]
+    waiting[20, 100] = True
+    assert len(parts_around(waiting, waiting)) == 2
+    waiting[::100, 100] = True
+    assert parts_around(waiting, waiting) == [(68, 0, 142, 800)]
+
+
+def test_a_part_has_all_that_is_near_on_both_sides() -> None:
+    waiting, ink = np.zeros((800, 900), np.bool_), np.zeros((800, 900), np.bool_)
+    ink[400:410, 100:800:50] = True
+    ink[300, 850] = True  # another line, too far above
+    waiting[400:404, 300:302] = True
+    assert parts_around(waiting, ink) == [(68, 336, 783, 468)]
+    ink[400:410, 300:500] = False
+    ink[400:410, 300] = True
+    assert parts_around(waiting, ink) == [(68, 336, 333, 468)]
