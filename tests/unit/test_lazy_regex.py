@@ -26,7 +26,7 @@ for room in (provision.detect, provision.report):
         import_module(each.name)
 left = [(module, name) for module, each in sys.modules.items() for name, value in vars(each).items()
     if type(value).__name__ == "LazyRegex"]
-print(left, type(sys.modules["provision.detect.policy"]._KINDS).__name__)
+print(left, type(sys.modules["provision.detect.rules.columns"]._STATEMENT).__name__)
 """
 
 
