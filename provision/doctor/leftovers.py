@@ -75,7 +75,7 @@ def journal_finding(root: Path) -> Iterator[HealthFinding]:
     """Yield whether a change of the operators was interrupted after its commit."""
     path = root / JOURNAL
     if path.exists():
-        fix = "the next command finishes it: provision operators list"
+        fix = "the next command finishes it, or says what is missing: provision operators list"
         yield warning("files.unfinished", f"{path}: a change of the operators was interrupted", fix, str(path))
     else:
         yield fine("files.unfinished", "no interrupted change")
