@@ -13,8 +13,6 @@ _LOGINS = (
     "passwordcredential", "passwordauthentication", "plainauth", "auth_password", "credentials.basic", "setbasicauth",
     "basicauthentication", ".login", ".authenticate", "auth=", "auth =",
 )  # fmt: skip
-_SETTERS = ("setpassword", "set_password", "setpasswd", "setsecret", "setsecretkey", "setapikey", "set_api_key", "settoken",
-            "settoken", "setpassphrase", "setkeypassword", "setauthtoken", "setaccesskey", "setclientsecret")  # fmt: skip
 
 RULES = (
     beside(
