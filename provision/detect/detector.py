@@ -20,6 +20,7 @@ from provision.detect.resolve import resolve_overlaps
 from provision.detect.rules.builtin import BUILTIN
 from provision.detect.rules.columns import columns_of_secrets, open_table
 from provision.detect.rules.pieces import is_one_run
+from provision.detect.rules.several import open_members, several_values
 from provision.detect.stream.sliding import Sliding, slide
 from provision.detect.stream.tables import TableWindows
 from provision.detect.views.continued import bare_chains, chains, known_in, whole_keys
@@ -215,10 +216,13 @@ class Detector:
         hits = self.hits(data)
         if not hits and not self._confirmer.scans_everything and not (self._decode and base64_blocks(data, hits)):
             return [], None  # most files
-        table = (
-            None if since is None else open_table(data, self._confirmer.ranges(columns_of_secrets, data, hits), since)
-        )
+        table = None if since is None else self.open_at(data, hits, since)
         return resolve_overlaps(self._matches(data, hits, _NESTING if self._decode else 0)), table
+
+    def open_at(self, data: bytes, hits: Hits, since: int) -> OpenTable | None:
+        """Return the head of the table or of the list of secrets that has rows from `since` on."""
+        table = open_table(data, self._confirmer.ranges(columns_of_secrets, data, hits), since)
+        return table or open_members(data, self._confirmer.ranges(several_values, data, hits), since)
 
     def _matches(self, data: bytes, hits: Hits, nesting: int) -> Iterator[Match]:
         """Yield all matches, unsorted and with overlaps."""

@@ -11,6 +11,7 @@ from provision.detect.detector import Detector
 from provision.detect.policy import Policy
 from provision.detect.rules.columns import columns_of_secrets
 from provision.detect.rules.headers import cookies, kubernetes_secrets
+from provision.detect.rules.several import several_values
 
 AUDIT = Detector()
 PUBLISHING = Detector(policy=Policy.PUBLISHING)
@@ -95,6 +96,10 @@ WORST = {
     "creates": b"create table t (password varchar " * 3000, "both": b"create table t (insert t (a) values (" * 3000,
     "creates that end": b"create table t (a int);create table (" * 3000, "one line": b"password " * 12_000,
     "cookies": b"Cookie: a=1; " * 8000, "secrets": b"kind: Secret\nstringData:\n" * 3000,
+    "lists": b"tokens: [a, " * 8000, "values": b"tokens=abcdefgh,ijklmnop," * 4000,
+    "names": b"tokens:\n" * 12_000, "members": b"tokens = {" + b"a: b, " * 16_000,
+    "long name": b"a_" * 40_000 + b"tokens: [x]", "blanks": b"tokens:" + b" " * 90_000, "lines": b"tokens:\n" + b"\n" * 90_000,
+    "sections": b"[tokens]\n" * 9000, "blocks": b"- tokens:\n  - a\n" * 6000,
     "quotes": b'"password","' * 8000, "open quotes": b'a,password\n"\n' * 6000,
 }  # fmt: skip
 
@@ -106,7 +111,7 @@ def test_a_function_reads_each_byte_a_few_times_only(case: str) -> None:
 
     def seconds(data: bytes) -> float:
         begun = time.process_time()
-        for find in (columns_of_secrets, cookies, kubernetes_secrets):
+        for find in (columns_of_secrets, cookies, kubernetes_secrets, several_values):
             list(find(data, 0, len(data)))
         return time.process_time() - begun
 

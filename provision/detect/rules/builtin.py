@@ -16,6 +16,7 @@ from provision.detect.rules import (
     languages,
     models,
     services,
+    several,
     tables,
     tags,
     tools,
@@ -42,4 +43,5 @@ BUILTIN: tuple[Rule, ...] = (
     *tags.RULES,
     *headers.RULES,
     *tables.RULES,
+    *several.RULES,
 )

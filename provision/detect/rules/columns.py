@@ -194,9 +194,13 @@ def _columns(text: bytes) -> list[bytes]:
 
 
 def _wanted(names: list[bytes]) -> dict[int, bytes]:
-    """Return the names of secrets, and of any key: a value that looks random is then one."""
+    """Return the names of secrets, also of several, and of any key: a value that looks random is then one."""
     texts = ((n, name, name.decode("utf-8", "replace")) for n, name in enumerate(names))
-    return {n: name for n, name, text in texts if names_secret(text) or _KEY.search(text)}
+    return {
+        n: name
+        for n, name, text in texts
+        if names_secret(text) or names_secret(text.removesuffix("s")) or _KEY.search(text)
+    }
 
 
 def _header(line: bytes) -> tuple[bytes, list[bytes]] | None:

@@ -94,6 +94,9 @@ RULES = (
             ("a secret key", "secret key", "secret[ ]?key", "secret key", "secretkey"),
             ("an access key", "access key", "access[ ]?key", "access key", "accesskey"),
             ("a private key", "private key", "private[ ]?key", "private key", "privatekey"),
+            ("several secrets", "secrets", "passwords|secrets", "passwords", "secrets"),
+            ("several keys", "api_keys", "[ _-]keys", "_keys", " keys"),
+            ("several tokens", "tokens", "tokens|passphrases", "tokens", "passphrases"),
         )
     ),
     found_by(

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provision.detect.engines.needles import NeedleKind
+from provision.detect.rules.columns import heads_secrets
 from provision.detect.stream.batch import LineBatch
 from provision.detect.stream.carry_over import CarryOver
+from provision.detect.stream.tables import LONGEST_HEAD
 from provision.detect.views.dumps import is_row
 from provision.detect.views.encodings import base64_blocks
 from provision.detect.views.split_keys import has_mixed_characters
@@ -31,6 +33,9 @@ _LIST_ENDS = lazy_regex(
     + _ITEM
     + rb"|[^ \t]*[\"'`][A-Za-z0-9_-]+[\"'`)][^ \t]*[ \t]+|[^ \t]*[A-Za-z0-9_-][\\`^][^ \t]*[ \t\r]+)+\Z"
 )
+_VALUES_FOLLOW = lazy_regex(rb"(?i)\bvalues?[ \t\r]*\n\Z")
+_PIPED = lazy_regex(rb"\b(?:echo|printf)[ \t]")
+"""What shows only at its end that a password was piped: `echo word | sudo -S`."""
 _FRAGMENT = lazy_regex(rb"[A-Za-z0-9_-]{6,}")
 
 
@@ -40,13 +45,14 @@ class Lines:
     def __init__(self, detector: Detector) -> None:
         self._context = b""
         self._before: bytes | None = None
+        self._row: bool | None = None
         sure = frozenset(index for index, word in detector.prefixes.items() if word in detector.sure)
         bare = detector.known is not None and any(not prefix for prefix, _ in detector.known.shapes)
         self._state = CarryOver(detector, sure, bare)
 
     def forget(self) -> None:
         """Forget the lines so far, because bytes followed that were not passed to `masks`."""
-        self._context, self._before, self._state.open, self._state.pem = b"", None, None, None
+        self._context, self._before, self._row, self._state.open, self._state.pem = b"", None, None, None, None
 
     def preview(self, line: bytes) -> list[MaskedRange]:
         """Return what would be masked if the line ended here; the state does not change."""
@@ -66,7 +72,7 @@ class Lines:
         end = max(line.rfind(each) for each in (b" ", b"\t", b"\r")) + 1
         if end <= given:
             return given, False
-        if is_row(line, 0):
+        if is_row(line, 0) or _PIPED.search(line) or self._row_follows():
             return given, True
         end = min(end, self._list_start(line, given, end))
         if end <= given:
@@ -114,6 +120,18 @@ class Lines:
             self._before = lines if hits or base64_blocks(lines, hits) else b""
         return self._before
 
+    def _row_follows(self) -> bool:
+        """Return whether this line may be a row of a table with secrets, which shows at its end what is in which column."""
+        if self._row is None:
+            context = self._context
+            last = context.rfind(b"\n", 0, -1) + 1
+            lines = context[context.rfind(b"\n", 0, max(last - 1, 0)) + 1 :].splitlines()
+            heads = any(map(heads_secrets, lines)) or bool(_VALUES_FOLLOW.search(context, last))
+            self._row = (
+                heads or self._state.detector.open_at(context, self._state.detector.hits(context), last) is not None
+            )
+        return self._row
+
     def _continues_keyword(self, line: bytes) -> bool:
         """Return whether the previous line ends in the beginning of a keyword that continues in this one."""
         before = self._context[-_LONGEST_KEYWORD:]
@@ -132,11 +150,21 @@ class Lines:
         """
         text = self._context + lines
         base = len(self._context)
-        work = LineBatch(self._state, text, base, self._state.detector.scan_window(text, hits))
+        look = self._state.detector.scan_window(text, hits)
+        work = LineBatch(self._state, text, base, look)
         work.run()
-        keep = text.find(b"\n", max(len(text) - CONTEXT_BYTES, 0) - 1) + 1 if len(text) > CONTEXT_BYTES else 0
-        self._context, self._before = text[keep:] if keep < len(text) else b"", None
+        self._context, self._before, self._row = self._kept(text, look.hits), None, None
         return [(start - base, end - base, match) for start, end, match in work.masks()]
+
+    def _kept(self, text: bytes, hits: Hits) -> bytes:
+        """Return the last lines, behind the head of the table or list that they continue, however far above it is."""
+        if len(text) <= CONTEXT_BYTES:
+            return text
+        keep = text.find(b"\n", len(text) - CONTEXT_BYTES - 1) + 1
+        opened = self._state.detector.open_at(text, hits, keep)
+        if opened and len(opened.head) <= LONGEST_HEAD:
+            return opened.head + text[opened.at :]
+        return text[keep:]
 
 
 def _word_start(line: bytes, place: int) -> int:
