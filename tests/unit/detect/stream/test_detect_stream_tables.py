@@ -1,48 +1,54 @@
-"""Tables and lists of secrets in a stream: any length below their head, and cut anywhere."""
+"""The head of a table is carried from window to window: any number of rows may be between a header and its value."""
 
 from __future__ import annotations
 
-import random
-import string
-
 import pytest
-from detectcraft import starred, streamed
 
+from provision.detect import detector
 from provision.detect.detector import Detector
-from provision.detect.policy import Policy
-from provision.detect.stream.lines import CONTEXT_BYTES
+from provision.detect.rules.beside import COLUMN
+from tests.craft.seeded import token_hex
 
-VALUES = ["".join(random.Random(n).choices(string.ascii_letters, k=20)) + f"7Q{n}" for n in range(140)]
-TABLES = {
-    "psql": (" token | name\n-------+------\n", " {} | ada\n"),
-    "bars": ("| token | name |\n|---|---|\n", "| {} | ada |\n"),
-    "CSV": ("name,token,note\n", "ada,{},of ada\n"),
-    "TSV": ("name\ttoken\tnote\n", "ada\t{}\tof ada\n"),
-    "COPY": ("COPY t (id, token, note) FROM stdin;\n", "1\t{}\tof ada\n"),
-    "INSERT": ("INSERT INTO t (id, token, note) VALUES\n", "(1, '{}', 'of ada'),\n"),
-    "block": ("tokens:\n", "  ada: {}\n"),
-    "list": ('{"tokens": [\n', '  "{}",\n'),
-    "section": ("[tokens]\n", "ada = {}\n"),
+FORMS = {
+    "csv": ("id,user,password\n", "{},ada,{}\n", ""),
+    "tsv": ("id\tuser\tpassword\n", "{}\tada\t{}\n", ""),
+    "psql": (" id | user | password\n----+------+----------\n", " {} | ada | {}\n", ""),
+    "insert": ("INSERT INTO users (id, name, password) VALUES (0,'a','')", ",\n({}, 'ada', '{}')", ";\n"),
+    "copy": ("COPY public.users (id, name, password) FROM stdin;\n", "{}\tada\t{}\n", "\\.\n"),
+    "mysqldump": (
+        "CREATE TABLE `users` (\n  `id` int,\n  `name` varchar(9),\n  `password` varchar(40)\n);\n",
+        "INSERT INTO `users` VALUES ({},'ada','{}');\n",
+        "",
+    ),
+    "one line": ("INSERT INTO users (id, name, password) VALUES (0,'a','')", ",({},'ada','{}')", ";\n"),
 }
-PUBLISHING = Detector(policy=Policy.PUBLISHING)
 
 
-@pytest.mark.parametrize("kind", TABLES)
-def test_rows_far_below_their_head_are_masked_however_they_arrive(kind: str) -> None:
-    head, row = TABLES[kind]
-    data = ("a line before\n" + head + "".join(row.format(value) for value in VALUES) + "\nwords behind\n").encode()
-    assert len(data) > CONTEXT_BYTES
-    for size in (len(data), 4096, 97):
-        shown = starred(streamed(PUBLISHING, data, [size] * (len(data) // size + 1))).decode()
-        assert [value for value in VALUES if value[:6] in shown] == [], size
-        assert shown.startswith("a line before\n" + head)
-        assert shown.endswith("\nwords behind\n")
+@pytest.fixture
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detector, "WINDOW_BYTES", 40 << 10)
 
 
-@pytest.mark.parametrize(
-    "line", ["echo 'CaLiADg5ZAhCXB' | sudo -S apt update\n", "echo 'ada:CaLiADg5ZAhCXB' | chpasswd\n"]
-)
-def test_a_password_that_shows_as_one_at_the_end_of_its_line_waits_for_it(line: str) -> None:
-    for size in (1, 3, 20):
-        shown = starred(streamed(PUBLISHING, line.encode(), [size] * (len(line) // size + 1)))
-        assert b"CaLi" not in shown
+def rows(form: str, values: list[str]) -> bytes:
+    head, row, end = FORMS[form]
+    return (head + "".join(row.format(number, value) for number, value in enumerate(values)) + end).encode()
+
+
+@pytest.mark.usefixtures("small_windows")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_value_far_below_its_header_is_found_wherever_chunks_are_cut(form: str) -> None:
+    secret = f"Qz{token_hex(7)}Xk"
+    data = rows(form, [*[""] * (170_000 // len(FORMS[form][1])), secret])
+    assert len(data) > 3 * detector.WINDOW_BYTES
+    tested = Detector()
+    found = tested.scan(data)
+    assert [(match.rule.startswith(COLUMN), match.secret.reveal()) for match in found] == [(True, secret)]
+    assert data[slice(*found[0].spans[0])] == secret.encode()
+    assert list(tested.scan_chunks(data[at : at + 50_001] for at in range(0, len(data), 50_001))) == found
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_a_table_that_ended_is_not_carried() -> None:
+    secret = f"Qz{token_hex(7)}Xk"
+    before = rows("csv", [""] * 10_000)
+    assert Detector().scan(before + b"prose without cells\n" + b"1,ada,%b\n" % secret.encode()) == []
