@@ -100,8 +100,8 @@ def open_members(data: bytes, ranges: Iterable[Span], since: int) -> OpenTable |
     return None
 
 
-def _opened(data: bytes, left: int, right: int) -> Iterator[tuple[re.Match[bytes], Iterator[re.Match[bytes]]]]:
-    """Yield each beginning with its members, whose end is where the search goes on."""
+def _opened(data: bytes, left: int, right: int) -> Iterator[tuple[re.Match[bytes], list[re.Match[bytes]]]]:
+    """Yield each beginning with its members. The search goes on behind the last of them."""
     at = left
     while opened := _OPENED.search(data, at, right):
         at = opened.end()
@@ -110,7 +110,7 @@ def _opened(data: bytes, left: int, right: int) -> Iterator[tuple[re.Match[bytes
             start -= 1
         if head := _NAME.match(data, start):
             members = list(_opened_by(head, data))
-            yield head, iter(members)
+            yield head, members
             at = max(at, members[-1].end() if members else at)
 
 
