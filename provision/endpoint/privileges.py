@@ -9,33 +9,21 @@ belong to the user. A folder that several users can write to is refused. For oth
 
 from __future__ import annotations
 
+import builtins
 import os
-import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from provision.errors import ProvisionError
+from provision.endpoint.path_walk import LinkedHomeError, PathWalk, UnsafePathError
 from provision.shell import shell_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_OPEN_FOLDER |= getattr(os, "O_PATH", 0)  # needs no right to read the folder
-_MAX_LINKS = 40
 _MOST_GROUPS = 16
 """As many as `setgroups` of macOS takes (NGROUPS_MAX); a user there is in more, by the directory service."""
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-
-
-class LinkedHomeError(ProvisionError):
-    """The path to a home or one of its files is a symbolic link that must not be followed."""
-
-
-class UnsafePathError(ProvisionError):
-    """Others than the owner could replace a folder on the path to a home."""
 
 
 def is_root() -> bool:
@@ -53,7 +41,7 @@ def as_owner(home: Path) -> Iterator[bool]:
     if not is_root():
         yield False
         return
-    with _PathWalk(Path(os.path.abspath(home))) as walk:  # noqa: PTH100  resolve() would follow the links
+    with PathWalk(Path(os.path.abspath(home))) as walk:  # noqa: PTH100  resolve() would follow the links
         owner = walk.to_owner()
         if owner is None:
             yield False
@@ -61,6 +49,21 @@ def as_owner(home: Path) -> Iterator[bool]:
         with _rights_of(owner):
             walk.refuse_links(owner.st_uid)
             yield True
+
+
+@contextmanager
+def in_held_folder(path: Path) -> Iterator[Path]:
+    """Yield a path of a file that leads through the descriptor of its folder: a folder that is exchanged meanwhile changes nothing.
+
+    Links are followed first; by root only its own, where only root can write. Raises LinkedHomeError and OSError. Without
+    /proc (Windows, macOS) it is the path itself.
+    """
+    start = Path(os.path.abspath(path)) if is_root() else path.resolve()  # noqa: PTH100  as above
+    if not Path("/proc/self/fd").is_dir():
+        yield path.resolve()
+        return
+    with PathWalk(start) as walk:
+        yield walk.to_folder()
 
 
 @contextmanager
@@ -85,7 +88,8 @@ def _rights_of(owner: os.stat_result) -> Iterator[None]:
                 f"this process is root, but may not take the rights of user {owner.st_uid}, who owns the home",
                 hint="run the command as that user, or with the capabilities SETUID and SETGID",
             ) from e
-        yield
+        with _root_imports():
+            yield
     finally:
         if os.geteuid() != 0:
             os.seteuid(0)
@@ -95,111 +99,32 @@ def _rights_of(owner: os.stat_result) -> Iterator[None]:
             _set_groups(before)
 
 
+@contextmanager
+def _root_imports() -> Iterator[None]:
+    """Import modules with root's rights: the program may be where only root can read, such as in root's cache."""
+    plain, user, group = builtins.__import__, os.geteuid(), os.getegid()
+
+    def by_root(*words: Any, **named: Any) -> Any:
+        if is_root():  # an import by one
+            return plain(*words, **named)
+        os.seteuid(0)
+        os.setegid(0)
+        try:
+            return plain(*words, **named)
+        finally:
+            os.setegid(group)
+            os.seteuid(user)
+
+    builtins.__import__ = by_root
+    try:
+        yield
+    finally:
+        builtins.__import__ = plain
+
+
 def _set_groups(groups: list[int]) -> None:
     platform: str = sys.platform  # or mypy checks the branch of this system only
     os.setgroups(groups[:_MOST_GROUPS] if platform == "darwin" else groups)
-
-
-class _PathWalk:
-    """A path walked folder by folder. Holds the descriptor of the folder that was reached, and the names that remain."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._folder = os.open("/", _OPEN_FOLDER)
-        self._names = list(reversed(path.parts[1:]))
-
-    def __enter__(self) -> _PathWalk:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        os.close(self._folder)
-
-    def to_owner(self) -> os.stat_result | None:
-        """Walk as root to the first folder (or last file) of another user; None if there is none. Follows root's own links."""
-        links = 0
-        while True:
-            folder = os.fstat(self._folder)
-            if folder.st_uid != 0:
-                return folder
-            if not self._names:
-                return None
-            name = self._names[-1]
-            shared = self._refuse_shared(folder, name)
-            found = self._look(name)
-            if found is None:
-                return None
-            if stat.S_ISLNK(found.st_mode):
-                links += 1
-                if found.st_uid != 0 or shared or links > _MAX_LINKS:
-                    raise self._link_error(name)
-                self._follow(name)
-            elif stat.S_ISDIR(found.st_mode):
-                self._enter(name)
-            else:
-                return found if found.st_uid != 0 else None
-
-    def refuse_links(self, owner: int) -> None:
-        """Walk on with the owner's rights, over no link. What is missing is not an error. Raises UnsafePathError if it belongs
-        to a third user."""
-        while self._names:
-            name = self._names[-1]
-            found = self._look(name)
-            if found is None:
-                return
-            if stat.S_ISLNK(found.st_mode):
-                raise self._link_error(name)
-            if not stat.S_ISDIR(found.st_mode):
-                return
-            self._enter(name)
-            if (other := os.fstat(self._folder).st_uid) != owner:
-                raise UnsafePathError(
-                    f"{self._path} leads through a folder of user {other} inside a folder of user {owner}",
-                    hint=f"give the folder back to its user: chown -R {owner} {shell_path(self._path)}",
-                )
-
-    def _refuse_shared(self, folder: os.stat_result, name: str) -> bool:
-        """Whether others can add entries to a folder of root. Raises UnsafePathError if they could also replace this entry."""
-        if (
-            not folder.st_mode & _OTHERS_WRITE
-        ):  # group 0 has other members in containers; access lists show as the group's bits
-            return False
-        if folder.st_mode & stat.S_ISVTX and self._look(name) is not None:
-            return True  # such as /tmp: only the owner of an entry, and root, can replace it
-        raise UnsafePathError(
-            f"users other than root can replace {name!r} on the way to {self._path}, so root does not work there",
-            hint="create the home as its user first, in a folder that only root or that user can write to",
-        )
-
-    def _look(self, name: str) -> os.stat_result | None:
-        try:
-            return os.stat(name, dir_fd=self._folder, follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except PermissionError:  # the owner may not go further either: what follows will say so
-            return None
-
-    def _enter(self, name: str) -> None:
-        try:
-            inner = os.open(name, _OPEN_FOLDER, dir_fd=self._folder)
-        except OSError as e:  # replaced since it was looked at
-            raise self._link_error(name) from e
-        os.close(self._folder)
-        self._folder = inner
-        self._names.pop()
-
-    def _follow(self, name: str) -> None:
-        target = Path(os.readlink(name, dir_fd=self._folder))
-        self._names.pop()
-        if target.is_absolute():
-            os.close(self._folder)
-            self._folder = os.open("/", _OPEN_FOLDER)
-        self._names += reversed(target.parts[1:] if target.is_absolute() else target.parts)
-
-    def _link_error(self, name: str) -> LinkedHomeError:
-        return LinkedHomeError(
-            f"{name!r} on the way to {self._path} is a symbolic link of another user, and root does not follow it",
-            hint=f"run the command as that user, or name the real folder: --home {shell_path(os.path.realpath(self._path))}",
-        )
 
 
 def refuse_linked_folder(folder: Path) -> None:

@@ -14,8 +14,6 @@ from provision.redact.notes import Remark
 from provision.redact.stream import redact_bytes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from provision.redact.session import Session
 
 
@@ -31,25 +29,25 @@ def note_attributes(descriptor: int, file: str, session: Session) -> None:
                 session.note(file, (spot and spot.where) or "extended attributes", match)
 
 
-def mask_attributes(path: Path, file: str, session: Session) -> bool:
-    """Mask the attributes of a file; return whether one changed. One with a secret in its name is removed.
+def mask_attributes(descriptor: int, file: str, session: Session) -> bool:
+    """Mask the attributes of an open file; return whether one changed. One with a secret in its name is removed.
 
     Raises OSError when an attribute with a secret cannot be changed.
     """
     names: list[str] = []
     with contextlib.suppress(OSError, AttributeError):  # the file system, or the system, has none
-        names = os.listxattr(path)
+        names = os.listxattr(descriptor)
     changed = False
     for name in names:
         if name.startswith(KERNEL_ATTRIBUTES):
             continue
-        before = os.getxattr(path, name)
+        before = os.getxattr(descriptor, name)
         after = redact_bytes(before, session, file, f"extended attribute {printable_name(name)}")
         has_name = redact_bytes(os.fsencode(name), session, file, "the name of an extended attribute")
         if after == before and has_name == os.fsencode(name):
             continue
         changed = True
-        os.removexattr(path, name)
+        os.removexattr(descriptor, name)
         if has_name == os.fsencode(name):
-            os.setxattr(path, name, after)
+            os.setxattr(descriptor, name, after)
     return changed

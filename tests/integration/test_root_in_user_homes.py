@@ -12,24 +12,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyrage
 import pytest
 
+from provision.audit.fix import homes
 from provision.audit.fix.apply import apply_fix, last_record, undo_fix
 from provision.audit.fix.change import FixChange
+from provision.audit.fix.homes import fix_home
 from provision.detect.detector import Detector
+from provision.detect.rules.builtin import BUILTIN
 from provision.endpoint.apply import DiskWriter
 from provision.endpoint.plan import FileChange
 from provision.endpoint.privileges import LinkedHomeError, UnsafePathError, as_owner
 from provision.endpoint.state import BrokenInstallationError, read_installed
 from provision.errors import ProvisionError
+from provision.files import STAGED_SUFFIX
+from provision.hermes.home import HermesFiles, read_home
 from provision.keys.identities import Identity, load_identities
+from provision.redact import files
+from provision.redact.files import redact_in_place
+from provision.redact.masks import Masker, MaskStyle
+from provision.redact.session import RedactionOptions, Session
 
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 pytestmark = pytest.mark.skipif(not AS_ROOT, reason="only root can work for another")
 ADA, BOB = 12345, 12346
 ROUNDS = 2000
+KEY = "sk-aisa-" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7" * 2
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
@@ -62,19 +73,21 @@ def _as_ada(action: object) -> None:
     os.waitpid(child, 0)
 
 
+def _exchange(one: Path, other: Path) -> None:
+    ctypes.CDLL(None).renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+
+
 @contextmanager
 def _swapping(one: Path, other: Path) -> Iterator[None]:
     """Ada exchanges two of her entries again and again, with pauses of up to 2 ms."""
-    exchange = ctypes.CDLL(None, use_errno=True).renameat2
     child = os.fork()
     if child == 0:
         os.setgroups([])
         os.setgid(ADA)
         os.setuid(ADA)
-        names = os.fsencode(one), os.fsencode(other)
         while True:
             time.sleep(random.choice((0, 0, 0.0002, 0.002)))
-            exchange(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE)
+            _exchange(one, other)
     try:
         yield
     finally:
@@ -243,6 +256,117 @@ def test_a_fix_and_its_undo_by_root_under_a_user_who_swaps_folders(folders: tupl
     assert changed
     assert _state(secret) == before
     assert not [path for path in user.rglob("*") if path.lstat().st_uid == 0]
+
+
+def test_a_fix_by_root_reads_nothing_behind_a_users_link(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the key of another home could go into the `.env` of a user who has a folder there again when it is written."""
+    user, secret = folders
+    settings = "model: {default: m, provider: custom, base_url: https://api.example.com/v1, api_key: %s}\n"
+    (secret / "config.yaml").write_text(settings % KEY)
+
+    def prepare() -> None:
+        (user / ".hermes").symlink_to(secret)
+        (user / "other").mkdir()
+
+    def read_and_swap(root: Path, *, managed_dir: Path | None) -> HermesFiles:
+        found = read_home(root, managed_dir=managed_dir)
+        _exchange(user / ".hermes", user / "other")
+        return found
+
+    _as_ada(prepare)
+    environ, now = {"HOME": str(user)}, datetime.now(UTC)
+    assert fix_home(secret, lambda *_: environ, now)[0], "there is something to fix in it"
+    monkeypatch.setattr(homes, "read_home", read_and_swap)
+    changes, left = fix_home(user / ".hermes", lambda *_: environ, now)
+    assert changes == []
+    assert "symbolic link of another user" in left[0].why
+
+
+@pytest.fixture
+def notes(folders: tuple[Path, Path]) -> tuple[Path, Path, Path]:
+    """A file of ada with a key, one of root with the same name, and a link that ada may put in the place of her folder."""
+    user, secret = folders
+    (secret / "notes.txt").write_text("root's\n")
+
+    def prepare() -> None:
+        (user / "d").mkdir()
+        (user / "d" / "notes.txt").write_text(f"ada's\nAISA_API_KEY={KEY}\n")
+        (user / "e").symlink_to(secret)
+
+    _as_ada(prepare)
+    return user / "d" / "notes.txt", user / "e", secret
+
+
+def _session() -> Session:
+    return Session(Detector(BUILTIN), Masker(MaskStyle.TAG, bytes(32)), RedactionOptions())
+
+
+def test_redaction_in_place_by_root_stays_in_the_folder_that_it_began_in(
+    notes: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else ada's text replaced root's file of the same name."""
+    path, link, secret = notes
+    before, choose = _state(secret), files.staged_path
+
+    def choose_and_swap(target: Path) -> Path:
+        chosen = choose(target)
+        ctypes.CDLL(None).renameat2(_AT_FDCWD, os.fsencode(path.parent), _AT_FDCWD, os.fsencode(link), _RENAME_EXCHANGE)
+        return chosen
+
+    monkeypatch.setattr(files, "staged_path", choose_and_swap)
+    with suppress(ProvisionError):
+        redact_in_place(path, _session())
+    assert _state(secret) == before
+    assert path.parent.is_symlink()
+    assert KEY not in (link / "notes.txt").read_text()
+
+
+def test_redaction_in_place_by_root_gives_no_file_behind_a_link_to_a_user(
+    notes: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _, secret = notes
+    before, redact = _state(secret), files.redact_open
+
+    def redact_and_link(*words: Any) -> None:
+        redact(*words)
+        (staged,) = path.parent.glob(f".*{STAGED_SUFFIX}")
+        staged.unlink()
+        staged.symlink_to(secret / ".bashrc")
+
+    monkeypatch.setattr(files, "redact_open", redact_and_link)
+    with suppress(ProvisionError):
+        redact_in_place(path, _session())
+    assert _state(secret) == before
+
+
+def test_redaction_by_root_follows_only_roots_links(notes: tuple[Path, Path, Path]) -> None:
+    path, link, secret = notes
+    (secret / "own").symlink_to(path)
+    with pytest.raises(LinkedHomeError, match="symbolic link of another user"):
+        redact_in_place(link / "notes.txt", _session())
+    assert redact_in_place(secret / "own", _session())
+    assert KEY not in path.read_text()
+    assert path.stat().st_uid == ADA
+    assert (secret / "own").is_symlink()
+
+
+def test_a_program_that_only_root_can_read_works_with_a_users_rights(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the single file, which unpacks itself into a private folder of root."""
+    user, secret = folders
+    (secret / "lazy_module.py").write_text("import os\nuser = os.geteuid()\n")
+    secret.chmod(0o700)
+    monkeypatch.syspath_prepend(secret)
+    with as_owner(user):
+        with pytest.raises(PermissionError):
+            list(secret.iterdir())
+        import lazy_module  # type: ignore[import-not-found]
+
+        assert os.geteuid() == os.getegid() == ADA
+    assert lazy_module.user == 0
 
 
 def _identities(identity: pyrage.x25519.Identity, folder: Path) -> tuple[Identity, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from provision.audit.fix.change import FixChange, NotFixed
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.endpoint.machine_hermes import hermes_on_machine
+from provision.endpoint.privileges import as_owner
 from provision.endpoint.route_check import check_route, managed_dir_in_force
 from provision.endpoint.state import InstalledBundle, read_installed
 from provision.errors import ProvisionError
@@ -64,9 +65,10 @@ def fix_home(home: Path, environ_of: EnvironmentOf, now: datetime) -> tuple[list
     profile = home.name if home.parent.name == facts.PROFILES_FOLDER else None
     root = home.parent.parent if profile else home
     try:
-        installed = read_installed(home)
         environ = environ_of(root, profile)
-        files = read_home(root, managed_dir=managed_dir_in_force(environ))
+        with as_owner(home):  # or root reads what the user's link leads to, and writes its key into the user's `.env`
+            installed = read_installed(home)
+            files = read_home(root, managed_dir=managed_dir_in_force(environ))
         old = files.profiles.get(profile, HomeFiles(str(home))) if profile else files.root
         if old.unreadable:
             return [], [NotFixed(str(home), next(iter(old.unreadable.values())))]

@@ -19,6 +19,7 @@ from provision.audit.fix.mask import LARGEST_BYTES, mask_content
 from provision.audit.homes import SECRET_FILES
 from provision.audit.locations import COPIES, LocationKind
 from provision.audit.remediation import is_masked_by_fix, is_never_rewritten
+from provision.endpoint.privileges import as_owner
 from provision.errors import ProvisionError
 from provision.files import read_bounded
 from provision.shell import shell_path
@@ -101,7 +102,8 @@ def _masked(path: Path, leaks: list[Leak], seen: RawAudit) -> FixChange | NotFix
     count = sum(leak.times for leak in leaks)
     lines = (f"{count} secret{'s' if count != 1 else ''} masked",)
     try:
-        data = read_bounded(path, LARGEST_BYTES, follow=False)
+        with as_owner(path):
+            data = read_bounded(path, LARGEST_BYTES, follow=False)
         if data.startswith(_SQLITE):
             return FixChange(path, (*lines, "rewritten without free pages"), mode=_mode_of(path, seen), database=True)
         masked = mask_content(path.name, data, seen.detector)

@@ -91,6 +91,7 @@ def _uninstall(home: Path | None, now: datetime, order: Order) -> str:
     from provision.cli.endpoint.machine import endpoint_folder
     from provision.endpoint.apply import DiskWriter
     from provision.endpoint.leave.leave_home import leave_home
+    from provision.endpoint.privileges import as_owner
     from provision.endpoint.state import NotInstalledError, read_installed
     from provision.hermes.home import effective_home
     from provision.receipts.receipt import NoEndpointKeyError
@@ -100,7 +101,8 @@ def _uninstall(home: Path | None, now: datetime, order: Order) -> str:
     root, profile = _installed_home(home)
     done = f"uninstalled, as IT ordered: {order.reason}"
     try:
-        installed = read_installed(effective_home(root, profile))
+        with as_owner(own := effective_home(root, profile)):
+            installed = read_installed(own)
         if installed is not None and installed.kept.manifest is not None:
             keep_manifest(folder, installed.kept.manifest)
         if (left := leave_home(root, profile, DiskWriter(Path.home()), dry_run=False)) is not None:
