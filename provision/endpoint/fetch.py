@@ -152,7 +152,7 @@ def read_archive(data: bytes) -> dict[str, bytes]:
                     )
                 extracted = archive.extractfile(member)
                 found[name] = extracted.read(_limit_of(name) + 1) if extracted else b""
-    except (tarfile.TarError, ValueError, EOFError, OSError, RecursionError) as e:
+    except (tarfile.TarError, ValueError, EOFError, OSError, OverflowError, RecursionError) as e:
         raise HostileArchiveError("the file is not a readable tar archive", hint="fetch the bundle again") from e
     if not found:
         raise BundleNotFoundError("no bundle in the archive", hint="archive the folder that contains manifest.json")

@@ -99,7 +99,7 @@ def chain_source(data: bytes, shown: str) -> Fetch:
                 if extracted is None or not _NAME.fullmatch(member.name) or member.size > MAX_LIST_BYTES:
                     raise BadChainError(f"{shown} contains something other than trust lists", hint=_HINT)
                 files[member.name] = extracted.read(MAX_LIST_BYTES)
-    except (tarfile.TarError, ValueError, EOFError, OSError, FileProblemError) as e:
+    except (tarfile.TarError, ValueError, EOFError, OSError, OverflowError, RecursionError, FileProblemError) as e:
         raise BadChainError(f"{shown} is not a readable tar archive", hint=_HINT) from e
     return mapping_source(files)
 

@@ -32,6 +32,7 @@ from provision.report.fleet.validation_reader import read_validation
 from provision.signing.allowed_signers import parse_allowed_signers
 from provision.signing.signed_text import read_stream, sign_text
 from provision.signing.sshsig import public_line
+from provision.trust.files import chain_source, chain_tar
 from provision.trust.orders import read_order
 from provision.trust.recovery import RecoverySeed, parse_seed
 from provision.trust.trust_list import NAMESPACES, Role, parse_list
@@ -117,6 +118,7 @@ def _exports() -> list[bytes]:
 
 FLEET_TARGETS = (
     Target("trust-list", parse_list, stock("*-*.json")),
+    Target("trust-tar", lambda data: chain_source(data, "x.tar"), [chain_tar({"root-1.json": b"{}"})]),
     Target("order", _order, [text.partition(b"-----BEGIN")[0] for text in stock("ada.order")]),
     Target(
         "seed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tarfile
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from provision.audit.fix import replace
 from provision.audit.fix.apply import BackupError, FixResult, apply_fix, last_record, undo_fix
 from provision.audit.fix.change import FixChange, NotFixed
 from provision.errors import NothingMatchedError
+from provision.keys.age import seal
 from provision.keys.identities import generate_identity, identity_file, load_identities
 
 DETECTOR = LiteralDetector()
@@ -158,6 +160,18 @@ def test_without_a_fix_or_its_backup_there_is_no_undo(tmp_path: Path, desk: Desk
     backup.unlink()
     with pytest.raises(BackupError, match="not found"):
         desk.undo()
+
+
+def test_a_backup_that_was_changed_restores_nothing(tmp_path: Path, desk: Desk) -> None:
+    (tmp_path / "one").write_bytes(b"old")
+    backup = desk.fix(FixChange(tmp_path / "one", (), b"new", was=b"old")).backup
+    assert backup is not None
+    member = tarfile.TarInfo("0")
+    member.size = 2**70
+    backup.write_bytes(seal(member.tobuf(tarfile.GNU_FORMAT), [desk.recipient]))
+    with pytest.raises(BackupError, match="does not match its record"):
+        desk.undo()
+    assert (tmp_path / "one").read_bytes() == b"new"
 
 
 def test_one_bad_file_stops_no_other(tmp_path: Path, desk: Desk) -> None:
