@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provision.errors import Exit
+from provision.report.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,10 @@ class LoopReport:
         return ", ".join([*said, f"{sum(step.unchanged for step in users):,} unchanged"])
 
     def lines(self) -> Iterator[str]:
-        """The report: one line when nothing changed, failed or is due."""
+        """The report: one line when nothing changed, failed or is due. Names of files and machines' words cannot act on a terminal."""
+        return map(printable, self._lines())
+
+    def _lines(self) -> Iterator[str]:
         if not (self.changed or self.failed or self.due or any(step.count("waiting") for step in self.steps)):
             yield f"nothing changed: {self.summary()}"
             return

@@ -73,3 +73,11 @@ def test_a_feed_holds_while_nothing_differs_and_no_part_is_due(tmp_path: Path) -
     (tmp_path / "index" / "0aa.json").write_text("y")
     assert not known.still_holds(inputs, index_digest(tmp_path), now)
     assert index_digest(tmp_path / "none") == ""
+
+
+def test_a_name_of_a_file_in_a_drop_folder_cannot_act_on_the_terminal() -> None:
+    step = StepDone("receipts")
+    step.note("failed", "drop/new\nline\x1b]0;title\x07.receipt: not a receipt")
+    report = LoopReport([step], due=["\x1b[2J"])
+    assert [line for line in report.lines() if not line.isprintable()] == []
+    assert "  ! drop/new\\x0aline\\x1b]0;title\\x07.receipt: not a receipt" in report.lines()
