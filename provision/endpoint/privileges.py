@@ -53,7 +53,7 @@ def as_owner(home: Path) -> Iterator[bool]:
 
 @contextmanager
 def in_held_folder(path: Path) -> Iterator[Path]:
-    """Yield a path of a file that leads through the descriptor of its folder: a folder that is exchanged meanwhile changes nothing.
+    """Yield a path of a file that leads through the descriptor of its folder, even if the folder is exchanged meanwhile.
 
     Links are followed first; by root only its own, where only root can write. Raises LinkedHomeError and OSError. Without
     /proc (Windows, macOS) it is the path itself.

@@ -34,26 +34,30 @@ Fetch = Callable[[str, int], bytes]
 """Takes an address and a maximum of bytes, returns the content."""
 
 
-def read_candidates(source: str, fetch: Fetch) -> Iterator[Candidate]:
-    """Read every candidate at a source. Raises BadEnrolmentError.
+def sources_in(source: str) -> list[str]:
+    """The files of a folder, each a source of its own; any other source itself. Raises BadEnrolmentError for an empty folder."""
+    path = Path(source)
+    if "://" in source or not path.is_dir():
+        return [source]
+    files = sorted(str(p) for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json", ".csv"})
+    if not files:
+        raise BadEnrolmentError(f"{source} has no enrolments", hint="expected files that end in .yaml, .json or .csv")
+    return files
 
-    A source is a file, a folder of files, `https://HOST/USER.keys`, or `USER=https://…` when the host knows the user by another
-    name.
+
+def read_candidates(source: str, fetch: Fetch, *, follow: bool = True) -> Iterator[Candidate]:
+    """Read every candidate at a source. Raises BadEnrolmentError and FileProblemError.
+
+    A source is a file, `https://HOST/USER.keys`, or `USER=https://…` when the host knows the user by another name. `follow`
+    False refuses a file that is a link.
     """
     if "://" in source:
         yield _published(source, fetch)
         return
     path = Path(source)
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix in {".yaml", ".yml", ".json", ".csv"})
-        if not files:
-            raise BadEnrolmentError(
-                f"{source} has no enrolments", hint="expected files that end in .yaml, .json or .csv"
-            )
-        for file in files:
-            yield from _file(file)
-        return
-    yield from _file(path)
+    if not follow and path.is_symlink():
+        raise BadEnrolmentError(f"{path} is a link", hint="put the file itself there")
+    yield from _file(path, follow=follow)
 
 
 def _published(source: str, fetch: Fetch) -> Candidate:
@@ -72,9 +76,9 @@ def _published(source: str, fetch: Fetch) -> Candidate:
     return parse_candidate(user, keys, None, address, lenient=True)
 
 
-def _file(path: Path) -> Iterator[Candidate]:
+def _file(path: Path, *, follow: bool) -> Iterator[Candidate]:
     try:
-        data = shell_bytes(read_bounded(path, MAX_BYTES))
+        data = shell_bytes(read_bounded(path, MAX_BYTES, follow=follow))
     except FileNotFoundError as e:
         raise BadEnrolmentError(
             f"{path} not found", hint="expected output of `provision enroll`, a CSV file, or https://HOST/USER.keys"

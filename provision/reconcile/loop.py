@@ -71,7 +71,7 @@ class LoopReport:
         return ", ".join([*said, f"{sum(step.unchanged for step in users):,} unchanged"])
 
     def lines(self) -> Iterator[str]:
-        """The report: one line when nothing changed, failed or is due. Names of files and machines' words cannot act on a terminal."""
+        """The report: one line when nothing changed, failed or is due. Foreign names and words cannot act on a terminal."""
         return map(printable, self._lines())
 
     def _lines(self) -> Iterator[str]:

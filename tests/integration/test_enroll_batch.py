@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -253,6 +254,30 @@ def test_a_host_is_written_only_when_it_is_confirmed(
     assert code == Exit.OK
     assert ("evil.example" in (workspace / "inventory.yaml").read_text()) == confirmed
     assert ("host evil.example is not confirmed" in err) == (not confirmed)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes and links")
+def test_odd_files_in_a_folder_of_enrolments_cost_a_line_each(call: Call, workspace: Path, tmp_path: Path) -> None:
+    recipient, folder = generate_identity()[1], tmp_path / "drop"
+    folder.mkdir()
+    os.mkfifo(folder / "a.json")
+    (folder / "b.yaml").write_bytes(b"")
+    (folder / "c.json").symlink_to(tmp_path / "elsewhere.json")
+    (tmp_path / "elsewhere.json").write_text(json.dumps({"id": "eve", "recipients": [recipient]}))
+    (folder / "d.csv").mkdir()
+    with (folder / "e.json").open("wb") as file:
+        file.truncate(2 << 30)  # sparse
+    (folder / "new\nline\x1b[31m.json").write_text("no enrolment")
+    (folder / "z.json").write_text(json.dumps({"id": "ada", "recipients": [recipient]}))
+    prints = tmp_path / "prints"
+    prints.write_text(f"ada {key_fingerprint(recipient)}\n")
+    code, out, err = call("--batch", str(folder), "--yes", "--fingerprints", str(prints))
+    assert code == Exit.PARTIAL
+    assert "1 first keys; 1 accepted, 6 refused" in out
+    assert {Path(line.partition(": ")[0]).name for line in err.splitlines() if line.startswith(str(folder))} == {
+        *("a.json", "b.yaml", "c.json", "d.csv", "e.json", "new\\x0aline\\x1b[31m.json")
+    }
+    assert recipient in (workspace / "inventory.yaml").read_text()
 
 
 def test_options_of_the_batch_without_it(call: Call) -> None:

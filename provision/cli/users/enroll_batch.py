@@ -65,21 +65,27 @@ def enroll_batch(
 
 
 def _collect(sources: list[str]) -> tuple[list[Candidate], list[str]]:
-    """All candidates, and a line per source that cannot be read. A user with two different sets of keys is refused."""
-    from provision.enrolment.sources import read_candidates
+    """All candidates, and a line per file or address that cannot be read. A user with two different sets of keys is refused."""
+    from provision.enrolment.sources import read_candidates, sources_in
 
     found: dict[str, Candidate] = {}
     failures = []
     twice: set[str] = set()
     for source in sources:
         try:
-            for candidate in read_candidates(source, _fetch):
-                before = found.setdefault(candidate.label, candidate)
-                if set(before.fingerprints) != set(candidate.fingerprints):
-                    twice.add(candidate.label)
-                    failures.append(f"{candidate.label}: refused: {before.source} and {candidate.source} differ")
+            parts = sources_in(source)
         except ProvisionError as e:
             failures.append(f"{source}: {e}" + (f" ({e.hint})" if e.hint else ""))
+            continue
+        for part in parts:  # in a folder that others write to, one odd file must not stop the rest
+            try:
+                for candidate in read_candidates(part, _fetch, follow=part == source):
+                    before = found.setdefault(candidate.label, candidate)
+                    if set(before.fingerprints) != set(candidate.fingerprints):
+                        twice.add(candidate.label)
+                        failures.append(f"{candidate.label}: refused: {before.source} and {candidate.source} differ")
+            except ProvisionError as e:
+                failures.append(f"{part}: {e}" + (f" ({e.hint})" if e.hint else ""))
     kept = [candidate for label, candidate in found.items() if label not in twice]
     return sorted(
         kept, key=lambda each: each.machine is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provision.enrolment.policy import BadEnrolmentError, Candidate
-from provision.enrolment.sources import read_candidates
+from provision.enrolment.sources import read_candidates, sources_in
 
 # public halves only, the same in every process, because they are part of the names of tests
 ONE = "age1ew9kuwls0nlqze7te6vegq98sd3m3y6f62qa76ft3c3550630vrs384wcz"
@@ -20,7 +20,7 @@ def no_fetch(address: str, limit_bytes: int) -> bytes:
 
 
 def read(path: Path) -> list[Candidate]:
-    return list(read_candidates(str(path), no_fetch))
+    return [each for source in sources_in(str(path)) for each in read_candidates(source, no_fetch)]
 
 
 def test_yaml_json_tables_and_folders_of_them(tmp_path: Path) -> None:
