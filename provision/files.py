@@ -88,17 +88,22 @@ def read_optional(path: Path, limit_bytes: int) -> bytes | None:
         return None
 
 
+def write_chosen(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that the user named: as `write_atomic`, but into an existing device or pipe, such as /dev/null."""
+    if not path.exists() or path.is_file():
+        write_atomic(path, data, mode=mode)
+        return
+    try:
+        path.write_bytes(data)
+    except OSError as e:
+        raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
+
+
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = True) -> None:
     """Replace the content of `path` atomically. `durable` also survives a power cut, for about 0.5 ms per file.
 
-    An existing target that is not a regular file, such as /dev/null, is written directly: a rename would replace it.
+    A link, pipe or device that is there is replaced and not opened: others may have put it there.
     """
-    if path.exists() and not path.is_file():
-        try:
-            path.write_bytes(data)
-        except OSError as e:
-            raise FileProblemError(f"cannot write {path}: {e.strerror or e}") from e
-        return
     staged = staged_file(path, data, mode, durable=durable)
     try:
         replace_file(staged, path)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provision.audit.result import IgnoredFinding
 from provision.errors import ProvisionError, UsageError
-from provision.files import read_bounded, write_atomic
+from provision.files import read_bounded, write_chosen
 from provision.formats.shell_output import shell_bytes
 from provision.signing.signed_json import DocumentForm
 
@@ -164,7 +164,7 @@ def write_baseline(path: Path, entries: Iterable[BaselineEntry]) -> None:
     """Write the entries, one per line so that git can compare them. Raises FileProblemError."""
     lines = ",\n  ".join(json.dumps(_entry_json(entry), ensure_ascii=False) for entry in entries)
     body = f"\n  {lines}\n " if lines else ""
-    write_atomic(path, f'{{"schema": "{SCHEMA}",\n "findings": [{body}]}}\n'.encode(), mode=0o644)
+    write_chosen(path, f'{{"schema": "{SCHEMA}",\n "findings": [{body}]}}\n'.encode(), mode=0o644)
 
 
 def _entry_json(entry: BaselineEntry) -> dict[str, Any]:

@@ -69,6 +69,26 @@ def test_a_damaged_tree_is_repaired(publisher: Publisher, tmp_path: Path, damage
     assert not path.is_symlink()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes and links")
+@pytest.mark.parametrize("damage", ["pipe", "device"])
+def test_a_part_of_the_index_that_is_no_file_is_replaced(publisher: Publisher, damage: str) -> None:
+    """It is not written into: a pipe would wait for a reader, and a device keep nothing."""
+    publisher.publish()
+    before = tree(publisher.tree)
+    path = min((publisher.tree / "index").iterdir())
+    path.unlink()
+    if damage == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(os.devnull)
+    publisher.publish()
+    assert tree(publisher.tree).keys() == before.keys()
+    assert not path.is_symlink()
+    publisher.publish()
+    assert publisher.summary is not None
+    assert publisher.summary.parts_written == 0
+
+
 def test_the_tree_of_another_workspace_is_left_alone(publisher: Publisher) -> None:
     publisher.publish()
     before = tree(publisher.tree)

@@ -20,6 +20,7 @@ from provision.files import (
     read_optional,
     staged_file,
     write_atomic,
+    write_chosen,
 )
 from provision.transaction import Transaction, recover
 
@@ -351,6 +352,24 @@ def test_a_target_that_cannot_be_written_is_named_and_can_be_resumed(tmp_path: P
     (tmp_path / "config.yaml").rmdir()
     assert recover(tmp_path, journal=JOURNAL)
     assert _state(tmp_path) == NEW
+
+
+@posix
+def test_only_what_the_user_named_is_written_into_a_pipe_or_device(tmp_path: Path) -> None:
+    """Elsewhere others put it there: a pipe would wait for a reader."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(os.devnull)
+    for name in ("fifo", "link"):
+        write_atomic(tmp_path / name, b"new")
+        assert (tmp_path / name).read_bytes() == b"new"
+        assert not (tmp_path / name).is_symlink()
+    os.mkfifo(tmp_path / "named")
+    reader = os.open(tmp_path / "named", os.O_RDONLY | os.O_NONBLOCK)
+    write_chosen(tmp_path / "named", b"report")
+    assert os.read(reader, 100) == b"report"
+    os.close(reader)
+    write_chosen(tmp_path / "file", b"report")
+    assert (tmp_path / "file").read_bytes() == b"report"
 
 
 @posix

@@ -134,12 +134,12 @@ def redact(
         code = Exit.PARTIAL
     _report(run, session, to_file=in_place or output is not None, all_done=code == Exit.OK)
     if report is not None:
-        from provision.files import write_atomic
+        from provision.files import write_chosen
         from provision.redact.file_name import ShownPaths
         from provision.report.document import document
 
         body = session.notes.as_dict(ShownPaths(session).shown)
-        write_atomic(report, document("redaction/v1", **body).encode(), mode=0o644)
+        write_chosen(report, document("redaction/v1", **body).encode(), mode=0o644)
     raise typer.Exit(code)
 
 

@@ -12,6 +12,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any, TextIO
 
+from provision.files import FileProblemError, read_bounded
 from provision.redact.video.coverage import SeenBox, VideoState
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "provision/video-journal/v2"
 SUFFIX = ".redacting"
+_MAX_BYTES = 256 << 20
 
 
 class VideoJournal:
@@ -33,8 +35,8 @@ class VideoJournal:
     def _load(self) -> list[VideoState]:
         if self._path is None:
             return []
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+        with contextlib.suppress(FileProblemError, OSError, ValueError, LookupError, TypeError):
+            lines = read_bounded(self._path, _MAX_BYTES, follow=False).decode().splitlines()
             if json.loads(lines[0]) != self._header:
                 return []
             states = []
@@ -46,10 +48,10 @@ class VideoJournal:
 
     def __enter__(self) -> VideoJournal:
         if self._path is not None:
-            with contextlib.suppress(
-                OSError
-            ):  # a read-only folder: the run cannot be continued later, but need not stop
-                self._file = self._path.open("w", encoding="utf-8")
+            # in a read-only folder the run cannot be continued later, but need not stop
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
+                self._file = self._path.open("x", encoding="utf-8")  # follows no link that others put there
                 self._write(self._header)
                 for state in self.states:
                     self._write(_form(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,6 +62,21 @@ def test_a_file_that_is_not_a_journal_is_not_used(tmp_path: Path, text: str) -> 
     path = tmp_path / "a.redacting"
     path.write_text(text)
     assert VideoJournal(path, WHAT).states == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes and links")
+def test_what_others_put_in_its_place_is_neither_read_nor_written_to(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.redacting", tmp_path / "other"
+    written(other, FIRST)
+    before = other.read_bytes()
+    path.symlink_to(other)
+    assert VideoJournal(path, WHAT).states == []
+    written(path, SECOND)
+    assert other.read_bytes() == before
+    path.unlink()
+    os.mkfifo(path)
+    written(path, SECOND)
+    assert VideoJournal(path, WHAT).states == [SECOND]
 
 
 def test_without_a_path_nothing_is_saved(tmp_path: Path) -> None:
