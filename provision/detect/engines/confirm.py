@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from provision.detect.engines.patterns import compiled
+from provision.detect.engines.uncounted import ConfirmingPattern
 from provision.detect.engines.windows import Windows
 from provision.detect.entropy import shannon
 from provision.detect.known import Candidates, KnownKeys
@@ -42,13 +42,13 @@ _Values = dict[tuple[Find, int, int], list[NamedValue]]
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     rule: Rule
-    pattern: Any
+    pattern: ConfirmingPattern
     secret: int
     name: int | None
 
 
 def _compiled(rule: Rule) -> _Compiled:
-    pattern = compiled(rule.pattern.encode("latin-1"), memory_bytes=_MEMORY_BYTES)
+    pattern = ConfirmingPattern(rule.pattern.encode("latin-1"), memory_bytes=_MEMORY_BYTES)
     groups = {name.decode(): at for name, at in pattern.groupindex.items()}
     return _Compiled(rule, pattern, groups.get("secret", 1 if pattern.groups else 0), groups.get("name"))
 
@@ -119,10 +119,8 @@ class Confirmer:
         return self._candidates
 
     def _run(self, each: _Compiled, data: bytes, left: int, right: int, covered: _Covered) -> Iterator[Match]:
-        search = each.pattern.search
-        while found := search(data, left, right):
+        for found in each.pattern.matches(data, left, right):
             start, end = found.span(each.secret)
-            left = max(found.end(), left + 1)
             if start == end or covered.holds(start, end):
                 continue
             if match := self._confirmed(each, data, start, end, found):

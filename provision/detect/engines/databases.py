@@ -41,8 +41,7 @@ def kept_database(name: str, expressions: Callable[[], tuple[Sequence[bytes], Se
     if not patterns:
         return None
     compiled = _compiled(patterns, flags)
-    if len(patterns) >= _CACHE_FROM:
-        keep(name, hyperscan.dumpb(compiled))
+    keep(name, hyperscan.dumpb(compiled))
     return compiled
 
 

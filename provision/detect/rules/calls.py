@@ -26,7 +26,6 @@ RULES = (
         example('requests.get(url, auth=("ada", "', ALNUM, 16, '"))'),
         example('new NetworkCredential("ada", "', ALNUM, 16, '");'),
         keywords=each(_LOGINS, ("(",)),
-        gate=rf"(?:auth|entials?|basic|password|tion|login|cate|=)[ ]?\([^\r\n]{{1,100}},[ ]{{0,4}}[brfuN@]?{_QUOTE}",
         not_found=(
             'server.login(user, "<password>")',
             'auth=("user", os.environ["PASSWORD1"])',
@@ -56,6 +55,7 @@ RULES = (
             "access_key(",
             "cipherkey(",
         ),
+        gate=rf"(?:passw(?:or)?d|passphrase|secret|key|token)\([ ]?{_QUOTE}",
         not_found=('ds.setPassword("${db.password}");', 'x.setToken("changeme")', 'x.setPassword(getPassword("a1b2"))'),
         value=r"[^\s\"'`\\]",
         after=r"[\"'`]",

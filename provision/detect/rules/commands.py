@@ -129,6 +129,7 @@ RULES = (
         example("ALTER USER ada WITH PASSWORD '", ALNUM, 20, "';"),
         example("CREATE USER 'ada'@'%' IDENTIFIED BY '", ALNUM, 20, "';"),
         keywords=("identified ", "with password", "login password", "encrypted password", "set password"),
+        gate=None,
         not_found=("ALTER USER ada WITH PASSWORD '<password>'", "CREATE USER ada IDENTIFIED BY 'password'"),
         value=r"[^\s'\\;]",
     ),

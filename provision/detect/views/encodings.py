@@ -11,7 +11,7 @@ import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from provision.detect.engines.needles import BASE64_KINDS, NeedleKind
-from provision.detect.engines.patterns import lazily_compiled
+from provision.detect.engines.uncounted import lazily_confirming
 from provision.detect.views.view import Pieces, Segment, View, unescaped_segment
 from provision.lazy_regex import lazy_regex
 
@@ -38,8 +38,8 @@ _LETTERS = {
 }
 _LINE_END = lazy_regex(rb"[ \t]{0,64}\r?\n[ \t]{0,64}")
 _SHORTEST_LINE, _LONGEST_LINE = 40, 1024
-_LINES = rb"([ \t]{0,64})[A-Za-z0-9+/_-]{40,900}\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}"
-_FIRST_BLOCK, _BLOCK = lazily_compiled(b"^" + _LINES), lazily_compiled(b"\n" + _LINES)
+_LINES = rb"([ \t]{0,64})([A-Za-z0-9+/_-]{40,900})\r?\n[ \t]{0,64}[A-Za-z0-9+/_-]{4}"
+_FIRST_BLOCK, _BLOCK = lazily_confirming(b"^" + _LINES), lazily_confirming(b"\n" + _LINES)
 _WIDE_BLOCK = 32
 
 
@@ -143,10 +143,10 @@ def base64_blocks(data: bytes, hits: Hits) -> list[int]:
     if first is None:
         return found
     begins = not first and data.find(b"\n", 0, _LONGEST_LINE) >= _SHORTEST_LINE
-    block = (_FIRST_BLOCK.match(data) if begins else None) or _BLOCK.search(data, first)
+    block = (_FIRST_BLOCK.search(data, 0, len(data)) if begins else None) or _BLOCK.search(data, first, len(data))
     while block:
         found.append(block.end(1))
-        block = _BLOCK.search(data, block.end() + _SEEN_AROUND)
+        block = _BLOCK.search(data, block.end() + _SEEN_AROUND, len(data))
     return found
 
 

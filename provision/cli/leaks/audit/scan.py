@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import gc
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -153,9 +154,11 @@ def scan_machine(
         cache=open_cache(detector, ReadLimits(), full=options.full),
     )
     draw, clear = _progress(run)
+    gc.freeze()
     try:
         raw = audit_machine(audit_options, draw)
     finally:
+        gc.unfreeze()
         clear()
     names = tuple(["<stdin>"] * (stdin is not None) + [str(p) for p in targets])
     elapsed_s = time.monotonic() - began
