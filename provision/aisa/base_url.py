@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provision.aisa.catalogue import effective_mode
 from provision.aisa.hosts import HostKind, host_kind, intended_host, is_loopback
+from provision.aisa.model_kinds import effective_mode
 from provision.errors import Severity
 from provision.fleet.desired import ApiMode
 

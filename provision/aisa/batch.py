@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from provision.aisa import advice
 from provision.aisa.answers import Probe
 from provision.aisa.base_url import gateway_root
-from provision.aisa.catalogue import effective_mode
 from provision.aisa.echoes import without_echoes
 from provision.aisa.failing_routes import RouteComparisons
+from provision.aisa.model_kinds import effective_mode
 from provision.aisa.pages import read_on
 from provision.aisa.probes import request_for, usage_request
 from provision.aisa.rate_limit import TokenBucket

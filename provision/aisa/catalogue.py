@@ -7,13 +7,11 @@ newer copy (`provision models --update`). Sources: docs/gateway.md.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import resources
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provision.aisa.model_kinds import (
     SUITABLE,
     ModelKind,
+    effective_mode,
     kind_by_endpoint_types,
     kind_by_name,
     modes_by_endpoint_types,
@@ -138,11 +137,6 @@ class Catalogue:
         return tuple(i for i in ids if self.classify(i).suitable is not False)
 
 
-def effective_mode(mode: ApiMode) -> ApiMode:
-    """The mode that Hermes really uses: for `auto` it is chat completions on AIsa's host."""
-    return ApiMode.CHAT_COMPLETIONS if mode is ApiMode.AUTO else mode
-
-
 def _parts(model_id: str) -> set[str]:
     """What an id is without a prefix or a tag of other gateways: `anthropic.NAME`, `custom:NAME`, `NAME:free`, `NAME@date`."""
     cuts = [found.start() for found in re.finditer(r"[/:.@]", model_id)]
@@ -164,6 +158,8 @@ def _nearest(model_id: str, candidates: Sequence[str], count: int) -> tuple[str,
     by_fold: dict[str, list[str]] = {}
     for candidate in candidates:
         by_fold.setdefault(_folded(candidate), []).append(candidate)
+    import difflib  # noqa: PLC0415  for hints only
+
     close = difflib.get_close_matches(wanted, by_fold, n=count, cutoff=0.6)
     longer = [f for f in by_fold if wanted and f.startswith(wanted + "-") and f not in close]
     found = [i for fold in [*close, *longer] for i in by_fold[fold] if i != model_id]
@@ -171,7 +167,7 @@ def _nearest(model_id: str, candidates: Sequence[str], count: int) -> tuple[str,
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: str = Field(min_length=1, max_length=200)
     kind: ModelKind
@@ -190,7 +186,7 @@ class _Entry(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
     schema_: Literal["provision/models/v1"] = Field(alias="schema")
     as_of: str
@@ -237,4 +233,6 @@ def _head(catalogue: Catalogue) -> dict[str, str]:
 @functools.cache
 def builtin() -> Catalogue:
     """The catalogue that ships with provision. `as_of` is its date."""
+    from importlib import resources  # noqa: PLC0415
+
     return parse_catalogue((resources.files("provision.aisa") / "models.json").read_bytes(), "models.json (built in)")

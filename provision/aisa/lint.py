@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provision.aisa.base_url import check_base_url
-from provision.aisa.catalogue import effective_mode
+from provision.aisa.model_kinds import effective_mode
 from provision.errors import Problem, Severity
 
 if TYPE_CHECKING:

@@ -60,6 +60,11 @@ _OTHER_TYPES = (
 )
 
 
+def effective_mode(mode: ApiMode) -> ApiMode:
+    """The mode that Hermes really uses: for `auto` it is chat completions on AIsa's host."""
+    return ApiMode.CHAT_COMPLETIONS if mode is ApiMode.AUTO else mode
+
+
 def kind_by_name(model_id: str) -> ModelKind:
     """Return the kind that a name implies, or UNKNOWN. A vendor prefix (`openai/…`) is ignored."""
     name = model_id.lower().rpartition("/")[2]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from provision.aisa.answers import Probe
 from provision.aisa.base_url import request_path
-from provision.aisa.catalogue import effective_mode
 from provision.aisa.client import Request
+from provision.aisa.model_kinds import effective_mode
 from provision.fleet.desired import ApiMode
 
 if TYPE_CHECKING:

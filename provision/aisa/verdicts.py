@@ -15,7 +15,7 @@ from provision.aisa import advice, error_codes
 from provision.aisa.answers import Failure, GatewayAnswer, Listing, Probe, Refusal, funds, refusal
 from provision.aisa.base_url import base_url_at
 from provision.aisa.call_answer import read_call_answer
-from provision.aisa.catalogue import effective_mode
+from provision.aisa.model_kinds import effective_mode
 from provision.fleet.desired import ApiMode
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ and keys show as fingerprints.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from provision.bundle.dist import Dist, content_digest
 from provision.bundle.manifest import BUNDLE_FILES, CONFIG, PAGE, SEALED_ENV, WELCOME, Manifest
 from provision.bundle.plan import ImpossibleBundle, PlannedBundle, plan_bundles
 from provision.bundle.render import RenderOptions, examine_bundle
-from provision.hermes.config.yaml11 import YamlError, parse_yaml11
+from provision.hermes.config.flat import flat_settings, value_text
 from provision.hermes.facts import names as facts
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def _differences(
     for name in _SHOWN_FIELDS:
         new = list(becomes[name]) if name == "recipients" else becomes[name]
         if was[name] != new:
-            found.append(ValueChange(name, _text(was[name]), _text(new)))
+            found.append(ValueChange(name, value_text(was[name]), value_text(new)))
     if manifest.fingerprint_salt != options.common.salt.hex():
         found.append(ValueChange("fingerprint_salt", "another vault's", "this vault's"))
     elif manifest.key_fingerprint != becomes["key_fingerprint"]:
@@ -137,33 +136,6 @@ def _settings(was: bytes, becomes: bytes) -> list[ValueChange]:
         for path in sorted(before.keys() | after.keys())
         if before.get(path) != after.get(path) and not path.startswith(ours)
     ]
-
-
-def flat_settings(text: bytes) -> dict[str, str]:
-    """The values of a rendering by dotted path, as text; a rendering holds no secret. Empty for unreadable YAML."""
-    try:
-        data = parse_yaml11(text, CONFIG).data
-    except YamlError:
-        return {}
-    return dict(_leaves(data, ""))
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
-    else:
-        yield path, _text(value) or ""
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
 
 
 def user_diff_json(item: UserDiff) -> Mapping[str, Any]:

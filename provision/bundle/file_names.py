@@ -15,6 +15,9 @@ CONTENT = (CONFIG, SEALED_ENV, WELCOME)
 """The files that every manifest lists."""
 BUNDLE_FILES = (*CONTENT, MANIFEST, SIGNATURE)
 """The files of every bundle. Its manifest may list further ones, and its folder holds nothing else."""
+MAX_MANIFEST_BYTES = 64 * 1024
+LIMITS = {CONFIG: 1 << 20, SEALED_ENV: 256 << 10, WELCOME: 1 << 20, MANIFEST: MAX_MANIFEST_BYTES, SIGNATURE: 4096}
+"""The largest size of each of them."""
 MAX_EXTRA_FILES = 8
 _EXTRA_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _FIXED = {name.lower() for name in BUNDLE_FILES}

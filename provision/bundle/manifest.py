@@ -18,6 +18,7 @@ from provision.bundle.file_names import (
     CONTENT,
     MANIFEST,
     MAX_EXTRA_FILES,
+    MAX_MANIFEST_BYTES,
     PAGE,
     SEALED_ENV,
     SIGNATURE,
@@ -63,7 +64,6 @@ __all__ = [
 ]
 
 SCHEMA: Final = "provision/bundle/v1"
-MAX_MANIFEST_BYTES = 64 * 1024
 
 # the separator holds the line break, because `indent` would switch to the slow encoder
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": ")).encode

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from provision.aisa.hosts import is_loopback
-from provision.bundle.manifest import (
+from provision.bundle.file_names import (
     BUNDLE_FILES,
     CONFIG,
+    LIMITS,
     MANIFEST,
-    MAX_MANIFEST_BYTES,
     SEALED_ENV,
     SIGNATURE,
     WELCOME,
@@ -30,7 +30,6 @@ from provision.bundle.manifest import (
 )
 from provision.errors import ProvisionError
 from provision.files import read_bounded
-from provision.tls import trust_context
 from provision.trust.files import MAX_TAR_BYTES, TAR_NAME, chain_source, web_source
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
     from provision.trust.walk import Fetch
 
-LIMITS = {CONFIG: 1 << 20, SEALED_ENV: 256 << 10, WELCOME: 1 << 20, MANIFEST: MAX_MANIFEST_BYTES, SIGNATURE: 4096}
 MAX_EXTRA_BYTES = 1 << 20
 """The limit for each file that a manifest lists besides the fixed ones."""
 MAX_ARCHIVE_BYTES = 4 << 20
@@ -232,6 +230,8 @@ def _download(url: str, timeout_s: float) -> dict[str, bytes]:
 
 def _client(host: str, timeout_s: float) -> httpx.Client:
     import httpx  # noqa: PLC0415  takes a third of a second, only for downloads
+
+    from provision.tls import trust_context  # noqa: PLC0415
 
     return httpx.Client(
         verify=trust_context(),

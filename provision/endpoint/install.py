@@ -16,16 +16,30 @@ from provision.endpoint.apply import USER_FILES, linked_files, modes_of
 from provision.endpoint.desktop import with_desktop
 from provision.endpoint.machine_hermes import hermes_on_machine
 from provision.endpoint.overall import OverallState, overall_state
-from provision.endpoint.plan import PRIVATE, HomeBefore, InstallPlan, env_values, plan_install
+from provision.endpoint.plan import PRIVATE, HomeBefore, InstallPlan, plan_install
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.processes import RunningHermes, running_hermes
 from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force, run_environment
 from provision.endpoint.state import FOLDER, InstalledBundle, kept_paths, key_in_place_since, read_installed
-from provision.endpoint.verify import AcceptanceRules, OpenedBundle, OtherUserError, open_bundle, verify_bundle
+from provision.endpoint.verify import (
+    AcceptanceRules,
+    OpenedBundle,
+    OtherUserError,
+    env_values,
+    open_bundle,
+    verify_bundle,
+)
 from provision.errors import Severity
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.facts import names as facts
-from provision.hermes.home import HomeFiles, default_home, effective_home, expand_home, given_home, read_home
+from provision.hermes.home import (
+    default_home,
+    effective_home,
+    expand_home,
+    given_home,
+    home_or_profile_files,
+    read_home,
+)
 from provision.hermes.rendering.welcome_page import contact_in
 from provision.keys.age import NoIdentityError, unseal
 
@@ -37,7 +51,7 @@ if TYPE_CHECKING:
     from provision.endpoint.apply import HomeWriter
     from provision.endpoint.trust_store import TrustInForce
     from provision.fleet.desired import Platform
-    from provision.hermes.home import HermesFiles
+    from provision.hermes.home import HermesFiles, HomeFiles
     from provision.keys.age import Identity
     from provision.signing.allowed_signers import AllowedSigner
 
@@ -167,13 +181,6 @@ def home_root(chosen: Path | None, manifest: Manifest, platform: Platform, envir
     if manifest.hermes_home is None:
         return Path(default_home(platform, environ)).absolute()
     return expand_home(manifest.hermes_home, platform, environ).absolute()
-
-
-def home_or_profile_files(files: HermesFiles, hermes_profile: str | None, home: Path) -> HomeFiles:
-    """The files of the home itself or of the Hermes profile that an install is for."""
-    if hermes_profile is None or hermes_profile == "default":
-        return files.root
-    return files.profiles.get(hermes_profile, HomeFiles(str(home)))
 
 
 def _before(files: HermesFiles, home: Path, manifest: Manifest, installed: InstalledBundle | None) -> HomeBefore:

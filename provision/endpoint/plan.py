@@ -12,20 +12,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import MANIFEST, SIGNATURE
 from provision.detect.fingerprint import fingerprint
 from provision.endpoint.replace_old_key import plan_key_replacement, replace_in_profiles
 from provision.endpoint.state import REMOVED, KeptFiles, KeptPaths
+from provision.endpoint.verify import BadEnvError, env_values
 from provision.errors import ProvisionError
 from provision.files import NAMED_PIPE
 from provision.fleet.desired import SecretDelivery
 from provision.hermes.auth_file import clean_auth
 from provision.hermes.config.conflicts import ProvisionedProvider
+from provision.hermes.config.flat import flat_settings
 from provision.hermes.config.merge import Merged, clean_config, merge_config
 from provision.hermes.config.side_leaks import ProvisionedKey, asked_providers, entry_names, leaking_settings
 from provision.hermes.config.yaml11 import parse_yaml11
-from provision.hermes.env.dotenv import check_value, edit_env
+from provision.hermes.env.dotenv import edit_env
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import SERVICE_KEY_ENV
@@ -49,10 +50,6 @@ _CHOICE = "this conversation keeps a URL to which it would send the provisioned 
 
 class UnreadableHomeError(ProvisionError):
     """A file of the home is unreadable, so it cannot be merged. It is not overwritten."""
-
-
-class BadEnvError(ProvisionError):
-    """The sealed `.env` is not in the form that `render` writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +95,6 @@ class HomeBefore:
     """Files other than USER_FILES that are behind a symbolic link, and so are not changed."""
     loose: frozenset[str] = frozenset()
     modes: Mapping[str, int] = field(default_factory=dict)
-
-
-def env_values(env: bytes) -> dict[str, str]:
-    """Parse a decrypted `.env`. Raises BadEnvError, which quotes nothing."""
-    values: dict[str, str] = {}
-    try:
-        lines = env.decode("ascii").splitlines()
-    except UnicodeDecodeError as e:
-        raise BadEnvError("the sealed .env is not ASCII text", hint="ask IT to render the bundle again") from e
-    for number, line in enumerate(lines, 1):
-        name, equals, value = line.partition("=")
-        if not equals or name in values or check_value(name, value) is not None:
-            raise BadEnvError(
-                f"line {number} of the sealed .env is not a valid NAME=value", hint="ask IT to render the bundle again"
-            )
-        values[name] = value
-    return values
 
 
 def plan_install(opened: OpenedBundle, before: HomeBefore, stamp: str) -> InstallPlan:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from provision.bundle.manifest import SEALED_ENV
 from provision.endpoint.halt import refuse_halted
-from provision.endpoint.plan import env_values
 from provision.endpoint.route_check import run_environment
 from provision.endpoint.state import require_installed
-from provision.endpoint.verify import AcceptanceRules, open_bundle, verify_bundle
+from provision.endpoint.verify import AcceptanceRules, env_values, open_bundle, verify_bundle
 from provision.errors import ProvisionError
 from provision.files import read_optional
 from provision.fleet.desired import SecretDelivery

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from provision.bundle.file_names import LIMITS
 from provision.bundle.manifest import (
     CONFIG,
     MANIFEST,
@@ -21,7 +22,6 @@ from provision.bundle.manifest import (
     Manifest,
     parse_manifest,
 )
-from provision.endpoint.fetch import LIMITS
 from provision.endpoint.privileges import refuse_linked_folder
 from provision.errors import ProvisionError
 from provision.files import read_optional

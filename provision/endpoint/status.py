@@ -9,12 +9,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from provision.bundle.diff import flat_settings
 from provision.bundle.manifest import CONFIG, SEALED_ENV
 from provision.detect.fingerprint import UNPROVISIONED_SALT, fingerprint
 from provision.endpoint.desktop import with_desktop
 from provision.endpoint.halt import NOTE, is_halted
-from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.overall import OverallState, overall_state
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.route_check import RouteCheck, check_route, managed_dir_in_force
@@ -23,10 +21,11 @@ from provision.endpoint.state import InstalledBundle, read_installed
 from provision.endpoint.verify import AcceptanceRules, UntrustedSignerError, verified_manifest
 from provision.errors import ProvisionError, Severity
 from provision.fleet.desired import SecretDelivery
+from provision.hermes.config.flat import flat_settings
 from provision.hermes.env.parsers import read_env_raw
 from provision.hermes.facts import names as facts
 from provision.hermes.facts.selection import UNKNOWN_HERMES, HermesInUse
-from provision.hermes.home import effective_home, read_home
+from provision.hermes.home import effective_home, home_or_profile_files, read_home
 from provision.hermes.routing.route import Route, resolve_route
 from provision.signing.sshsig import signature_key
 from provision.trust.trust_list import key_text

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from provision.bundle.manifest import CONFIG, MANIFEST, SEALED_ENV, SIGNATURE, WELCOME, Manifest, parse_manifest
 from provision.errors import ProvisionError
+from provision.hermes.env.dotenv import check_value
 from provision.signing.allowed_signers import AllowedSigner, find_trusted_signer
 from provision.signing.sshsig import blob_fingerprint, verify_signature
 
@@ -50,6 +51,10 @@ class ClockError(ProvisionError):
 
 class OlderBundleError(ProvisionError):
     """A newer bundle is installed: this one may be a replay."""
+
+
+class BadEnvError(ProvisionError):
+    """The sealed `.env` is not in the form that `render` writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,23 @@ def open_bundle(bundle: VerifiedBundle, unseal: Callable[[bytes], bytes]) -> Ope
     if not isinstance(bundle, VerifiedBundle):
         raise RuntimeError("a bundle must be verified before it is opened")  # noqa: TRY004  a bug in provision, not bad data
     return OpenedBundle(verified=bundle, env=unseal(bundle.sealed_env))
+
+
+def env_values(env: bytes) -> dict[str, str]:
+    """Parse a decrypted `.env`. Raises BadEnvError, which quotes nothing."""
+    values: dict[str, str] = {}
+    try:
+        lines = env.decode("ascii").splitlines()
+    except UnicodeDecodeError as e:
+        raise BadEnvError("the sealed .env is not ASCII text", hint="ask IT to render the bundle again") from e
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.partition("=")
+        if not equals or name in values or check_value(name, value) is not None:
+            raise BadEnvError(
+                f"line {number} of the sealed .env is not a valid NAME=value", hint="ask IT to render the bundle again"
+            )
+        values[name] = value
+    return values
 
 
 def _check_workspace(manifest: Manifest, policy: AcceptanceRules) -> None:

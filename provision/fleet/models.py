@@ -1,7 +1,7 @@
 """Pydantic models of profile and inventory: the allowed fields and their types.
 
-The published JSON Schema comes from these models. Every field of a profile is optional, because a profile may inherit it.
-`null` removes an inherited value.
+The published JSON Schema comes from these models and the docstrings of their fields. A model is built when it is first used.
+Every field of a profile is optional, because a profile may inherit it. `null` removes an inherited value.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ Day = Annotated[str, _text(names.DAY)]
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 PolicyName = Annotated[str, _text(names.POLICY_NAME)]

@@ -65,7 +65,7 @@ _Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9._%+][A-Za-z0-9._%+-]{0,63}
 class NotifyTarget(BaseModel):
     """One `[[notify]]`: where messages go, and for which events."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     kind: Literal["webhook", "slack", "teams", "email"]
     url: Annotated[str, AfterValidator(_plain_url)] | None = None

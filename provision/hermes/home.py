@@ -208,6 +208,13 @@ def read_home(root: Path, *, managed_dir: Path | None) -> HermesFiles:
     return HermesFiles(_read_folder(root), MappingProxyType(profiles), active, managed, writers)
 
 
+def home_or_profile_files(files: HermesFiles, hermes_profile: str | None, home: Path) -> HomeFiles:
+    """The files of the home itself or of the Hermes profile that an install is for."""
+    if hermes_profile is None or hermes_profile == "default":
+        return files.root
+    return files.profiles.get(hermes_profile, HomeFiles(str(home)))
+
+
 def _writers_beside_administrators(folder: Path) -> tuple[str, ...] | None:
     """On Windows `/etc/hermes` is a folder of the current drive, which any user may make there."""
     paths = [path for path in (folder, folder / facts.CONFIG_NAME, folder / facts.ENV_NAME) if path.exists()]

@@ -14,12 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyrage
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_ssh_private_key,
-)
 
 from provision.detect.secret import Secret
 from provision.errors import Place, ProvisionError
@@ -153,6 +147,13 @@ def _ssh(path: Path, data: bytes) -> Identity:
 
 
 def _ssh_recipient(data: bytes) -> str:
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415  identities of age do without
+        Encoding,
+        PublicFormat,
+        load_pem_private_key,
+        load_ssh_private_key,
+    )
+
     load = load_ssh_private_key if _OPENSSH in data else load_pem_private_key
     public = load(data, password=None).public_key()
     return public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode("ascii")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from provision.aisa.answers import GatewayAnswer, Probe
 from provision.aisa.base_url import check_base_url, gateway_root, is_allowed
-from provision.aisa.catalogue import effective_mode
 from provision.aisa.client import Client
+from provision.aisa.model_kinds import effective_mode
 from provision.aisa.pages import read_on
 from provision.aisa.probes import request_for, usage_request
 from provision.aisa.results import digest

@@ -21,9 +21,9 @@ TrustNumber = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}-[1-9][0-9]{0,8}$")
 
 
 class SignedPart(BaseModel):
-    """A part of a signed document: strict types, no unknown fields."""
+    """A part of a signed document: strict types, no unknown fields. Built when first used: no command reads all kinds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class LogHead(SignedPart):

@@ -16,7 +16,6 @@ import struct
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from provision.errors import ProvisionError
@@ -90,8 +89,7 @@ def _own_head(key: Ed25519PrivateKey, namespace: str) -> bytes:
 
 def public_blob(key: Ed25519PublicKey) -> bytes:
     """The key in the wire form that an OpenSSH public key line holds in base64."""
-    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return _string(KEY_TYPE.encode()) + _string(raw)
+    return _string(KEY_TYPE.encode()) + _string(key.public_bytes_raw())
 
 
 def public_line(key: Ed25519PublicKey, comment: str = "") -> str:
@@ -120,8 +118,10 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
         )
     if not on_windows() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise BadSigningKeyError(f"{path} is readable by other users", hint=f"chmod 600 {shell_path(path)}")
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key  # noqa: PLC0415  who only verifies does without
+
     try:
-        key = serialization.load_ssh_private_key(data, password=None)
+        key = load_ssh_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as e:
         encrypted = b"bcrypt" in data or "encrypted" in str(e).lower() or "password" in str(e).lower()
         why = "is protected by a passphrase" if encrypted else "is not an OpenSSH private key"
@@ -133,10 +133,10 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
 
 def new_signing_key() -> tuple[Ed25519PrivateKey, bytes]:
     """Generate a key; returns it with its OpenSSH private key file."""
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat  # noqa: PLC0415
+
     key = Ed25519PrivateKey.generate()
-    return key, key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    )
+    return key, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
 
 
 def _signed_bytes(data: bytes, namespace: bytes) -> bytes:

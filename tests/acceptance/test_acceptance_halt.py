@@ -11,7 +11,8 @@ from installed_home import EnrolledHome
 from recording_gateway import Gateway
 
 from provision.endpoint.apply import DiskWriter
-from provision.endpoint.halt import end_halt, halt_home
+from provision.endpoint.halt import end_halt
+from provision.endpoint.halt_home import halt_home
 
 pytestmark = [pytest.mark.deep_acceptance]
 

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 from bundlecraft import Shop, resigned, write_bundle
 
-from provision.bundle.manifest import MANIFEST
+from provision.bundle.file_names import LIMITS, MANIFEST
 from provision.bundle.tar import bundle_tar
 from provision.endpoint.fetch import (
-    LIMITS,
     MAX_ARCHIVE_BYTES,
     MAX_EXTRA_BYTES,
     BundleNotFoundError,

@@ -12,14 +12,17 @@ import pytest
 LIBRARIES = {
     "pydantic", "pydantic_settings", "httpx", "cryptography", "ruamel", "yaml", "jinja2", "rich", "pyrage", "filelock", "asyncio",
     "email", "http", "urllib.request", "importlib.metadata", "logging", "ansible", "numpy", "PIL", "multiprocessing", "sqlite3",
-    "zipfile", "tarfile",
+    "zipfile", "tarfile", "ssl", "dotenv", "argparse", "tomllib",
 }  # fmt: skip
 ROOMS = {
     f"provision.{name}"
     for name in (
         "fleet.workspace",
-        "bundle",
+        "bundle.manifest",
+        "bundle.render",
         "endpoint.state",
+        "endpoint.plan",
+        "aisa.catalogue",
         "trust",
         "report.html",
         "report.junit",
@@ -31,9 +34,18 @@ ROOMS = {
         "redact.structured.yaml_text",
     )
 }
-MODELS = {"pydantic", "importlib.metadata", "email", "logging"}
-"""Settings and manifests: pydantic and what it imports. pydantic-settings brings asyncio."""
-WORKSPACE = MODELS | {"pydantic_settings", "asyncio", "provision.fleet.workspace", "yaml"}
+MODELS = {"pydantic", "importlib.metadata", "email", "zipfile"}
+"""What validates, and what it imports: pydantic looks for its plug-ins."""
+HOME = MODELS | {
+    *("yaml", "dotenv", "logging", "cryptography", "pyrage"),
+    *("provision.bundle.manifest", "provision.endpoint.state", "provision.trust"),
+}
+"""What a machine's home needs: manifests, configuration, `.env`, signatures, age."""
+WORKSPACE = MODELS | {
+    *("pydantic_settings", "asyncio", "logging", "ssl", "argparse", "dotenv", "tomllib"),
+    *("provision.fleet.workspace", "yaml"),
+}
+"""Settings and the files of the fleet. pydantic-settings brings the first row."""
 PROBE = """
 import sys
 from provision.cli.main import run
@@ -57,14 +69,30 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home without Hermes and without a workspace, with a text and a workspace beside it."""
+    """A text, a workspace with one user, and a home that the user's bundle is installed in."""
     found = tmp_path_factory.mktemp("imports")
+    environ = {**os.environ, "HOME": str(found), "PROVISION_CONFIG_DIR": str(found / "operator")}
+
+    def run(*arguments: str, data: str = "") -> None:
+        subprocess.run(
+            [sys.executable, "-m", "provision", "-q", *arguments], cwd=found, check=True, capture_output=True, env=environ,
+            input=data, text=True,
+        )  # fmt: skip
+
     (found / "text.txt").write_text("hello\n")
-    subprocess.run(
-        [sys.executable, "-m", "provision", "-q", "init", "ws"], cwd=found, check=True, capture_output=True,
-        env={**os.environ, "HOME": str(found), "PROVISION_CONFIG_DIR": str(found / "ws-config")},
-    )  # fmt: skip
+    run("init", "ws")
+    identity = (found / "operator" / "identity.txt").read_text()
+    recipient = identity.partition("public key: ")[2].split()[0]
+    (found / "ws" / "inventory.yaml").write_text(
+        f"users:\n  - {{id: ada, profile: engineering, recipients: [{recipient}]}}\n"
+    )
+    run("-w", "ws", "keys", "import", "-", data="user,key\nada,sk-aisa-TEST-00000001\n")
+    run("-w", "ws", "render")
+    run("install", "ws/dist/ada", *MACHINE)
     return found
+
+
+MACHINE = ("--home", "home", "--allowed-signers", "ws/allowed_signers", "--identity", "operator/identity.txt")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +104,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("audit", "text.txt"), set()),
         (("-q", "audit", "--min-confidence", "medium", "--allow-unread", "text.txt"), set()),  # the pre-commit hook
         (("redact", "text.txt"), set()),
+        (("status", *MACHINE), HOME),
+        (("install", "--dry-run", "ws/dist/ada", *MACHINE), HOME | {"ruamel", "tarfile", "provision.endpoint.plan"}),
+        (("-w", "ws", "check"), WORKSPACE | {"cryptography", "pyrage", "tarfile", "provision.trust", "provision.aisa.catalogue"}),
+        (("-w", "ws", "show", "ada"), WORKSPACE),
     ],
 )  # fmt: skip
 def test_a_command_imports_no_library_that_it_does_not_need(

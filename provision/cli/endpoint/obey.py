@@ -71,7 +71,7 @@ def obey_pushed(
 def _halt(root: Path, profile: str | None, order: Order) -> str:
     """Take our route and key out of the home, so that Hermes stops; the pull after the halt puts them back."""
     from provision.endpoint.apply import DiskWriter
-    from provision.endpoint.halt import halt_home
+    from provision.endpoint.halt_home import halt_home
     from provision.endpoint.state import NotInstalledError
 
     try:

@@ -9,13 +9,12 @@ import shutil
 from typing import TYPE_CHECKING
 
 from provision.endpoint.apply import linked_files, modes_of
-from provision.endpoint.install import home_or_profile_files
 from provision.endpoint.leave.uninstall_plan import UninstallPlan, plan_uninstall
 from provision.endpoint.privileges import as_owner
 from provision.endpoint.state import FOLDER, JOURNAL, REMOVED, read_installed, require_installed
 from provision.files import STAGED_SUFFIX, FileProblemError, read_optional
 from provision.hermes.facts import names as facts
-from provision.hermes.home import effective_home, read_home
+from provision.hermes.home import effective_home, home_or_profile_files, read_home
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from bundlecraft import PROFILE, Shop, fresh_key
 
 from provision.bundle import diff
-from provision.bundle.diff import UserDiff, diff_bundles, flat_settings
+from provision.bundle.diff import UserDiff, diff_bundles
 from provision.bundle.manifest import BUNDLE_FILES
 from provision.bundle.render import ExistingBundle, RenderOptions, user_ids
 from provision.bundle.render import examine_bundle as examine
@@ -89,13 +89,3 @@ def test_altered_expiring_removed_and_impossible(tmp_path: Path) -> None:
     shop.states = (shop.states[0], replace(shop.states[1], recipients=()))
     statuses = {user: each.status for user, each in found(shop, tmp_path).items()}
     assert (statuses["ada"], statuses["bob"]) == ("expiring", "impossible")
-
-
-def test_settings_by_dotted_path() -> None:
-    assert flat_settings(b"a: {b: 1, c: [x, y]}\nd: true\ne: null\n") == {
-        "a.b": "1",
-        "a.c": '["x", "y"]',
-        "d": "true",
-        "e": "",
-    }
-    assert flat_settings(b"a: [") == {}

@@ -151,3 +151,13 @@ def test_schema_and_loader_agree_on_inventories(fields: str) -> None:
 )
 def test_schema_and_loader_agree_on_the_shape(text: str) -> None:
     assert valid("inventory", yaml.safe_load(text)) == (not users(text).problems)
+
+
+def test_fields_are_described_in_the_words_of_the_models() -> None:
+    schema = json_schema("inventory")
+    assert schema["$defs"]["UserEntry"]["properties"]["left"]["description"].startswith(
+        "The day on which this user left"
+    )
+    overrides = json_schema("profile")["properties"]
+    assert overrides["model"]["description"] == "Exact AIsa model id."
+    assert "description" not in schema["$defs"]["UserEntry"]["properties"]["platform"]
