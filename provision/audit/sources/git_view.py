@@ -147,7 +147,9 @@ class GitProcess:
         self, git_dir: Path, limits: ReadLimits, *arguments: str, stdin: int | IO[bytes] = subprocess.PIPE
     ) -> None:
         self._silence_s = limits.silence_s
-        self._held = b""
+        self._data = b""
+        self._at = 0
+        """What was read of its output, and how much of that was taken."""
         environ = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(git_dir),
@@ -208,41 +210,44 @@ class GitProcess:
         except subprocess.TimeoutExpired:
             return False
 
-    def chunk(self) -> bytes:
-        """Return its next output; empty at the end."""
-        if self._held:
-            data, self._held = self._held, b""
-            return data
-        assert self._process.stdout is not None  # noqa: S101
-        descriptor = self._process.stdout.fileno()
-        if os.name == "posix" and not select.select([descriptor], [], [], self._silence_s)[0]:
-            raise GitSilentError(f"git sent nothing for {self._silence_s:.0f} s")
-        return os.read(descriptor, 1 << 18)
-
     def line(self) -> bytes:
         """Return the next line without its line end; empty at the end of the output."""
-        return next(self.tokens(b"\n"), b"")
+        parts: list[bytes] = []
+        while (end := self._data.find(b"\n", self._at)) < 0:
+            parts.append(self._data[self._at :])
+            if not self._read():
+                return b"".join(parts)
+        parts.append(self._data[self._at : end])
+        self._at = end + 1
+        return b"".join(parts)
 
     def tokens(self, end: bytes) -> Iterator[bytes]:
-        """Yield its output, split at `end`."""
+        """Yield its whole output, split at `end`."""
         parts: list[bytes] = []
-        while chunk := self.chunk():
-            head, found, rest = chunk.partition(end)
-            parts.append(head)
-            if found:
-                token = b"".join(parts)
-                parts, self._held = [], rest
-                yield token
+        while self._read():
+            first, *more = self._data.split(end)
+            parts.append(first)
+            for token in more:
+                yield b"".join(parts)
+                parts = [token]
         if last := b"".join(parts):
             yield last
 
     def parts(self, length: int) -> Iterator[bytes]:
         """Yield the next `length` bytes, in chunks. Raises GitError when there are fewer."""
         while length:
-            chunk = self.chunk()
-            if not chunk:
+            if self._at == len(self._data) and not self._read():
                 raise GitError("git stopped")
-            self._held = chunk[length:]
-            chunk = chunk[:length]
-            length -= len(chunk)
-            yield chunk
+            part = self._data[self._at : self._at + length]
+            self._at += len(part)
+            length -= len(part)
+            yield part
+
+    def _read(self) -> bool:
+        """Read its next output; false at the end."""
+        assert self._process.stdout is not None  # noqa: S101
+        descriptor = self._process.stdout.fileno()
+        if os.name == "posix" and not select.select([descriptor], [], [], self._silence_s)[0]:
+            raise GitSilentError(f"git sent nothing for {self._silence_s:.0f} s")
+        self._data, self._at = os.read(descriptor, 1 << 18), 0
+        return bool(self._data)
