@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +33,25 @@ PAGE = HERE.parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- written by tests/bench/performance_table.py -->", "<!-- end of the written part -->"
 PROVISION = (sys.executable, "-m", "provision")
 GOAL_START_S, GOAL_UNCHANGED_S, GOAL_REPORT_US, GOAL_DIFF, GOAL_GROWTH, GOAL_VALIDATE = 0.25, 1.0, 160, 1.2, 1.3, 3.0
+GOAL_PEERS = 1.0
 """CPU of a start; of an unchanged render of 10,000; of a report, per user (8 s for 50,000); ratios."""
-_PEERS = {"betterleaks": ("dir",), "kingfisher": ("scan", "--no-validate", "--no-update-check"), "gitleaks": ("dir",)}
+_PEERS: Mapping[str, tuple[Sequence[str], Sequence[str], Sequence[str]]] = {
+    "betterleaks": (("filesystem",), ("git",), ("--no-banner", "--exit-code", "0", "-o")),
+    "kingfisher": (
+        ("scan",),
+        ("scan", "--git-history", "full"),
+        ("--no-validate", "--no-update-check", "-f", "json", "-o"),
+    ),
+    "gitleaks": (("dir",), ("git",), ("--no-banner", "--exit-code", "0", "-r")),
+}
+"""How each reads files, and git; and its further options, the last of which takes the report's path."""
+_READ = frozenset({0, 4, 200, 205})
+"""Exit codes after which everything was read; kingfisher's 200 and 205 mean findings."""
+_LIBRARY = Path(os.__file__).parent
+_PEER_HEAD = (
+    "| what is audited | program | by the clock | processor seconds | memory | ours / it, by the clock (goal) |"
+    " ours / it, processor (goal) |\n|---|---|---|---|---|---|---|\n"
+)
 
 
 class Cost(NamedTuple):
@@ -41,12 +60,14 @@ class Cost(NamedTuple):
     cpu_s: float
     peak_mib: float
     code: int
+    clock_s: float
 
 
 def cost(command: Sequence[str], folder: Path, environ: Mapping[str, str], runs: int = 1) -> Cost:
     """Run a command; returns the cheapest run."""
     found = []
     for _ in range(runs):
+        began = time.monotonic()
         with subprocess.Popen(
             command,
             cwd=folder,
@@ -57,14 +78,17 @@ def cost(command: Sequence[str], folder: Path, environ: Mapping[str, str], runs:
         ) as process:
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
-        found.append(Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, process.returncode))
+        took = time.monotonic() - began
+        found.append(Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, process.returncode, took))
     return min(found)
 
 
 def start_rows(folder: Path, runs: int) -> Iterator[str]:
     """The start of commands that people type, beside the import of typer."""
     environ = _workspace(folder, 3)
+    machine = ("--home", "home", "--identity", "u00000.txt", "--allowed-signers", "ws/allowed_signers")
     cost((*PROVISION, "-q", "-w", "ws", "render"), folder, environ)
+    cost((*PROVISION, "-q", "install", "ws/dist/u00000", *machine), folder, environ)
     (folder / "file.txt").write_text("hello\n")
     commands = {
         "audit FILE": ("audit", "--full", "file.txt"),
@@ -79,10 +103,10 @@ def start_rows(folder: Path, runs: int) -> Iterator[str]:
             "file.txt",
         ),
         "checklist FILE": ("checklist", "file.txt"),
-        "status": ("status", "--home", "home"),
+        "status": ("status", *machine),
         "check": ("-w", "ws", "check"),
         "show USER": ("-w", "ws", "show", "u00000"),
-        "install BUNDLE": ("install", "--dry-run", "ws/dist/u00000", "--home", "home"),
+        "install BUNDLE": ("install", "ws/dist/u00000", *machine),
         "--help": ("--help",),
         "completion bash": ("completion", "bash"),
     }
@@ -161,23 +185,77 @@ def validate_rates(requests: int) -> tuple[float, float]:
     return ours["requests"] / ours["cpu_s"], bare["requests"] / bare["cpu_s"]
 
 
-def peer_rows(folder: Path) -> Iterator[str]:
-    """The audit of Python's own library, beside the peers that are installed (RECALL_PEERS names their folder)."""
-    tree = Path(os.__file__).parent / "asyncio"
+def peer_rows(name: str, target: Path, folder: Path, runs: int = 1) -> Iterator[str]:
+    """An audit of `target`, in turns with the peers that are installed (RECALL_PEERS names their folder)."""
     environ = {**os.environ, "HOME": str(folder)}
-    ours = cost((*PROVISION, "-q", "audit", "--full", str(tree)), folder, environ, 3)
-    if ours.code not in {0, 4, 10}:
-        yield f"The audit ended with exit code {ours.code}: not compared with other programs.\n"
-        return
-    yield "| program | an audit of Python's own asyncio | ours / it |\n|---|---|---|\n"
-    yield f"| ours | {ours.cpu_s:.2f} s | |\n"
-    for name, arguments in _PEERS.items():
-        program = shutil.which(name, path=os.environ.get("RECALL_PEERS")) or shutil.which(name)
-        if program is None:
-            yield f"| {name} | not installed, not measured | |\n"
+    is_git = (target / "objects").is_dir()
+    report = str(folder / "report.json")
+    commands = {"ours": (*PROVISION, "-q", "audit", "--full", "--exit-zero", "-f", "json", "-o", report, str(target))}
+    for peer, (of_files, of_git, more) in _PEERS.items():
+        program = shutil.which(peer, path=os.environ.get("RECALL_PEERS")) or shutil.which(peer)
+        if program is not None:
+            commands[peer] = (program, *(of_git if is_git else of_files), *more, report, str(target))
+    cost(commands["ours"], folder, environ)  # compiles the rules
+    found: dict[str, list[Cost]] = {}
+    for _ in range(runs):
+        for program, command in commands.items():
+            found.setdefault(program, []).append(cost(command, folder, environ))
+    ours = _least(found["ours"])
+    for program in ("ours", *_PEERS):
+        if program not in found:
+            yield f"| {name} | {program} | not installed, not measured | | | | |\n"
             continue
-        theirs = cost((program, *arguments, str(tree)), folder, environ, 3).cpu_s
-        yield f"| {name} | {theirs:.2f} s | {ours.cpu_s / theirs:.2f} |\n"
+        it = _least(found[program])
+        if it.code not in _READ:
+            yield f"| {name} | {program} | ended with exit code {it.code}, not compared | | | | |\n"
+            continue
+        yield f"| {name} | {program} | {it.clock_s:.2f} s | {it.cpu_s:.2f} s | {it.peak_mib:.0f} MiB |"
+        if program == "ours":
+            yield " | |\n"
+        else:
+            clock, cpu = ours.clock_s / it.clock_s, ours.cpu_s / it.cpu_s
+            yield f" {clock:.2f} ({_goal(clock, GOAL_PEERS)}) | {cpu:.2f} ({_goal(cpu, GOAL_PEERS)}) |\n"
+
+
+def small_files(folder: Path) -> Path:
+    """20,000 files of 0.3 to 3 KB: pieces of Python's own library."""
+    source = b"".join(path.read_bytes() for path in sorted(_LIBRARY.glob("*.py")))
+    draw = random.Random(1)
+    for number in range(20_000):
+        at, size = draw.randrange(len(source) - 3000), draw.randrange(300, 3000)
+        path = folder / f"{number // 200}" / f"{number}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(source[at : at + size])
+    return folder
+
+
+def made_repository(folder: Path) -> Path:
+    """A repository with Python's own library in ten versions, each with other lines in every file: about 50 MB of contents."""
+    subprocess.run(["git", "init", "-q", "--bare", str(folder)], check=True)
+    files = {path.name: path.read_bytes().splitlines() for path in sorted(_LIBRARY.glob("*.py"))}
+    draw = random.Random(1)
+    with subprocess.Popen(["git", "fast-import", "--quiet"], cwd=folder, stdin=subprocess.PIPE) as git:
+        assert git.stdin is not None
+        for version in range(10):
+            when = b"a <a@example.com> %d +0000" % (1_700_000_000 + version)
+            git.stdin.write(b"commit refs/heads/main\nauthor %b\ncommitter %b\ndata 2\nm\n" % (when, when))
+            for name, lines in files.items():
+                for _ in range(3):
+                    lines.insert(draw.randrange(len(lines) + 1), b"# changed in version %d" % version)
+                body = b"\n".join(lines)
+                git.stdin.write(b"M 100644 inline %b\ndata %d\n%b\n" % (name.encode(), len(body), body))
+    assert git.returncode == 0
+    return folder
+
+
+def _least(costs: Sequence[Cost]) -> Cost:
+    """The least of each value, and the largest memory."""
+    return Cost(
+        min(each.cpu_s for each in costs),
+        max(each.peak_mib for each in costs),
+        costs[-1].code,
+        min(each.clock_s for each in costs),
+    )
 
 
 def _goal(value: float, most: float | None, unit: str = "") -> str:
@@ -195,6 +273,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", default="1000,10000", help="sizes of fleets, comma-separated")
     parser.add_argument("--runs", type=int, default=10, help="runs of each short command; the best counts")
+    parser.add_argument(
+        "--repository", type=Path, action="append", default=[], help="a bare repository to audit as well"
+    )
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--dry-run", action="store_true", help="print, and leave the page as it is")
     chosen = parser.parse_args()
@@ -206,7 +287,13 @@ def main() -> None:
         start = "".join(start_rows(root / "start", chosen.runs))
         costs = {size: fleet_costs(root / str(size), size) for size in sizes}
         goals = "".join(goal_rows(costs[max(sizes)], max(sizes), validate_rates(chosen.requests)))
-        peers = "".join(peer_rows(root))
+        audited = {
+            "Python's own asyncio": _LIBRARY / "asyncio",
+            "20,000 small files": small_files(root / "small"),
+            "git, ten versions of Python's own library": made_repository(root / "made.git"),
+            **{f"git, {path.stem}": path for path in chosen.repository},
+        }
+        peers = _PEER_HEAD + "".join(row for name, path in audited.items() for row in peer_rows(name, path, root, 2))
     text = f"Measured {_machine()}; processor seconds with those of child processes, files in memory.\n\n"
     text += f"{start}\n{''.join(fleet_rows(costs))}\n{goals}\n{peers}"
     print(text)

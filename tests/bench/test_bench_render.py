@@ -96,7 +96,10 @@ def _workspace(folder: Path, users: int) -> dict[str, str]:
         )
 
     run("init", "ws")
-    recipients = [str(pyrage.x25519.Identity.generate().to_public()) for _ in range(users)]
+    identities = [pyrage.x25519.Identity.generate() for _ in range(users)]
+    (folder / "u00000.txt").write_text(f"{identities[0]}\n")
+    (folder / "u00000.txt").chmod(0o600)
+    recipients = [str(each.to_public()) for each in identities]
     entries = [f"  - {{id: u{i:05}, profile: engineering, recipients: [{recipients[i]}]}}\n" for i in range(users)]
     (folder / "ws" / "inventory.yaml").write_text("users:\n" + "".join(entries))
     keys = "user,key\n" + "".join(f"u{i:05},sk-aisa-TEST-{i:05}-{os.urandom(8).hex()}\n" for i in range(users))
