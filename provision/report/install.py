@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from provision.endpoint.overall import OverallState
 from provision.endpoint.status import destination_json, hazard_json
 from provision.errors import Severity
 from provision.fleet.desired import SecretDelivery
+from provision.lazy_regex import lazy_regex
 from provision.report.document import document
 from provision.report.terminal import plural, printable
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from provision.receipts.receipt import SignedReceipt
 
 
-_TASK = re.compile(r"config\.yaml: auxiliary\.([^.]+)\.provider = (.*)")
-_TASK_SETTING = re.compile(
+_TASK = lazy_regex(r"config\.yaml: auxiliary\.([^.]+)\.provider = (.*)")
+_TASK_SETTING = lazy_regex(
     r"config\.yaml: auxiliary\.([^.]+)\.(?:provider|base_url|key_env|api_mode|api_key|fallback_chain)\b"
 )
 _FEW = 2

@@ -81,7 +81,6 @@ def status_command(
     from provision.cli.endpoint.receipt import sign_receipt
     from provision.endpoint.machine_hermes import hermes_on_machine
     from provision.endpoint.overall import OverallState
-    from provision.endpoint.probe_hermes import ask_hermes
     from provision.endpoint.processes import holding_old_key
     from provision.endpoint.status import home_status
     from provision.report import home_status as report
@@ -101,7 +100,11 @@ def status_command(
     if receipt:
         _print_receipt(run, found.home, signed, output)
         return
-    answer = ask_hermes(root, profile, environ) if hermes else None
+    answer = None
+    if hermes:
+        from provision.endpoint.probe_hermes import ask_hermes
+
+        answer = ask_hermes(root, profile, environ)
     stale = holding_old_key(found.home)
     if format_ is Format.JSON:
         run.result(report.as_json(found, answer, stale, its_word(allowed_signers, now)), output)

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from provision.errors import Place, ProvisionError
+from provision.lazy_regex import lazy_regex
 
 SIZE_LIMIT_BYTES = 4 << 20
 _EXPANDED_LIMIT = 200_000
@@ -127,9 +128,9 @@ def _duplicates(node: yaml.MappingNode, name: str) -> list[DuplicateKey]:
     return found
 
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./+@~-]*(?::[A-Za-z0-9_./+@~-]+)*(?:://?[A-Za-z0-9_./+@~:-]*[A-Za-z0-9_/])?")
+_PLAIN = lazy_regex(r"[A-Za-z_][A-Za-z0-9_./+@~-]*(?::[A-Za-z0-9_./+@~-]+)*(?:://?[A-Za-z0-9_./+@~:-]*[A-Za-z0-9_/])?")
 _WORDS = frozenset("y n yes no on off true false null nan inf infinity".split())  # noqa: SIM905
-_UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202f-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNPRINTABLE = lazy_regex("[^\x20-\x7e\xa0-\u2027\u202f-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def dump_scalar(value: object) -> str:
