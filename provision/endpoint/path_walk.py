@@ -68,11 +68,11 @@ class PathWalk:
             folder, found = os.fstat(self._folder), os.stat(name, dir_fd=self._folder, follow_symlinks=False)
             if stat.S_ISLNK(found.st_mode):
                 self._follow(name, found, only_root_writes=not (folder.st_uid or folder.st_mode & _OTHERS_WRITE))
-            elif len(self._names) > 1:
+            elif len(self._names) > 1 and stat.S_ISDIR(found.st_mode):
                 self._enter(name)
             else:
-                return Path(f"/proc/self/fd/{self._folder}", name)
-        return self._path
+                break
+        return Path(f"/proc/self/fd/{self._folder}", *reversed(self._names))
 
     def refuse_links(self, owner: int) -> None:
         """Walk on with the owner's rights, over no link. What is missing is not an error. Raises UnsafePathError if it belongs
@@ -136,6 +136,6 @@ class PathWalk:
 
     def _link_error(self, name: str) -> LinkedHomeError:
         return LinkedHomeError(
-            f"{name!r} on the way to {self._path} is a symbolic link of another user, which is not followed",
+            f"{name!r} on the way to {self._path} is a symbolic link that another user owns or can replace: it is not followed",
             hint=f"run the command as that user, or name the real path: {shell_path(os.path.realpath(self._path))}",
         )

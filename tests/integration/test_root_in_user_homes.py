@@ -281,7 +281,7 @@ def test_a_fix_by_root_reads_nothing_behind_a_users_link(
     monkeypatch.setattr(homes, "read_home", read_and_swap)
     changes, left = fix_home(user / ".hermes", lambda *_: environ, now)
     assert changes == []
-    assert "symbolic link of another user" in left[0].why
+    assert "symbolic link that another user owns" in left[0].why
 
 
 @pytest.fixture
@@ -344,7 +344,7 @@ def test_redaction_in_place_by_root_gives_no_file_behind_a_link_to_a_user(
 def test_redaction_by_root_follows_only_roots_links(notes: tuple[Path, Path, Path]) -> None:
     path, link, secret = notes
     (secret / "own").symlink_to(path)
-    with pytest.raises(LinkedHomeError, match="symbolic link of another user"):
+    with pytest.raises(LinkedHomeError, match="symbolic link that another user owns"):
         redact_in_place(link / "notes.txt", _session())
     assert redact_in_place(secret / "own", _session())
     assert KEY not in path.read_text()
