@@ -266,7 +266,11 @@ def _goal(value: float, most: float | None, unit: str = "") -> str:
 
 def _machine() -> str:
     load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
-    return f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}{load}"
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
+    )
+    version = f"{datetime.now(UTC):%Y-%m-%d}, version `{commit.stdout.strip()}`"
+    return f"{version}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}{load}"
 
 
 def main() -> None:
