@@ -312,7 +312,16 @@ def _unpacked(data: bytes, count: int) -> list[tuple[Path, bytes]]:
             held = {info.name: file.read() for info in tar if (file := tar.extractfile(info)) is not None}
         paths = [Path(os.fsdecode(bytes.fromhex(text))) for text in json.loads(held[_PATHS])]
         return [(paths[number], held[str(number)]) for number in range(count)]
-    except (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, OSError, OverflowError, RecursionError) as e:
+    except (
+        tarfile.TarError,
+        LookupError,
+        ValueError,
+        TypeError,
+        EOFError,
+        OSError,
+        OverflowError,
+        RecursionError,
+    ) as e:
         raise BackupError("the backup does not match its record") from e
 
 

@@ -66,6 +66,8 @@ _UUID_NAMES = (
     r"|secret|token)"
     r"|passw(?:or)?d|secret|[_-]token|\btoken|(?-i:[a-z]Token|[a-z]Key)|[_-]key|credentials?|authorization)"
 )
+_BLANKS = ("  ", "\t")
+"""Between a name and its sign. One blank alone is in every line of a log that says `Failed password for`."""
 _PASSWORD_ENDS = ("password", "passwd", "passwort", "passphrase", "_pwd", "_pass", ".pass")
 _SAYS_PASSWORD = r"(?:passw(?:or)?d|passwort|passphrase|[_.-]pwd|[_.-]pass)"  # noqa: S105  a pattern
 _PLACEHOLDERS = (
@@ -214,7 +216,7 @@ RULES: tuple[Rule, ...] = (
         "Weak password of a name that says password, in settings",
         rf"(?im){LINE_BEGIN}[\"'$]?(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_SAYS_PASSWORD})[\"']?[ \t]{{0,8}}[=:][ \t]{{0,8}}"
         r"[\"']?(?P<secret>[^\s\"'`;]{6,40})[\"']?[ \t]{0,8}[,;]?(?:[ \t]#.{0,80})?\r?$",
-        keywords=tuple(end + sign for end in _PASSWORD_ENDS for sign in "=:\"' "),
+        keywords=tuple(end + sign for end in _PASSWORD_ENDS for sign in ("=", ":", '"', "'", " =", " :", *_BLANKS)),
         examples=(
             "DB_PASSWORD=monkey123",  # provision:allow an example
             "  password: RedisPass1!",
@@ -237,7 +239,7 @@ RULES: tuple[Rule, ...] = (
         rf"(?i)(?P<name>[0-9A-Za-z_.-]{{0,60}}?(?:{_SAYS_PASSWORD}|\bpass))\d?{AFTER_NAME}(?:{TYPED}|{SEPARATOR})\s{{0,4}}{_QUOTE}"
         r"(?P<secret>[^\s\"'`\\]{5,80})\\{0,3}[\"'`]",
         keywords=(
-            *(end + sign for end in _PASSWORD_ENDS for sign in ("=", ":", '"', "'", " ", '\\"')),
+            *(end + sign for end in _PASSWORD_ENDS for sign in (*_FOLLOWED, *_BLANKS)),
             *("pass" + sign for sign in ("=", ":", '"', "'", '\\"')),
         ),
         examples=(

@@ -18,8 +18,9 @@ _VERB_WORDS = ("set -", "set env(", "set api", "set token", "set secret", "set p
 _PROGRAMS = (
     "sqlplus ", "storepass", "keypass", "mongo ", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport", "cqlsh",
     "mysqlsh", "rdesktop", "evil-winrm", "psexec", "signtool", "certutil", "crackmapexec", "useradd ", "usermod ", "plink",
-    "pscp", "psftp", "net user ", "cmdkey", " /rp ", "7z ", "7za ", "rar ", "ipmitool", "mosquitto_", "osql ", "isql ",
+    "pscp", "psftp", "net user ", "cmdkey", " /rp ", "rar ", "ipmitool", "mosquitto_", "osql ", "isql ",
     "wpa_passphrase", "ssh-keygen ", "rabbitmqctl", "set-initial-password", "lftp ", "-pass pass:", "<<<",
+    *each(("7z ", "7za ", "7zr "), ("a ", "d ", "e ", "l ", "t ", "u ", "x ")),  # `7z ` alone ends times: `10:00:07Z `
 )  # fmt: skip
 _PLACED = r"(?:[\w./:-]{0,60}[/:\\])?"
 

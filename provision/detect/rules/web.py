@@ -148,7 +148,7 @@ RULES: tuple[Rule, ...] = (
         description="Bearer or token header",
         severity=FindingSeverity.HIGH,
         confidence=Confidence.MEDIUM,
-        keywords=("bearer", "authorization", "apikey ", "token "),
+        keywords=("bearer", "authorization"),
         pattern=r"(?i)\b(?:bearer|(?P<name>(?:proxy-)?authorization)[\"'\\]{0,4}\s{0,4}[:=,]\s{0,4}[\"'\\]{0,4}(?:bearer|token|apikey|key|api-key)?)(?:\s|%20|\+|:){1,3}"
         r"(?P<secret>[0-9A-Za-z_.~+/=-]{16,600})",
         examples=(

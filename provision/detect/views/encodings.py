@@ -27,10 +27,13 @@ _SEEN_AROUND = 4 << 10
 """A hit at least this far before the end of a decoded region is not decoded again."""
 _BEFORE, _AFTER = 256, 512
 _BEFORE_RUN = 24
+_LONGEST_LETTER = 3
 _BLANK = lazy_regex(rb"\s")
 _JSON = lazy_regex(rb'(\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt]))')
 _JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _PERCENT = lazy_regex(rb"(%[0-9a-fA-F]{2})")
+_PERCENT_LETTER = lazy_regex(rb"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|5[0-9aAfF]|7[0-9aA])")
+"""Of a name or a value; blanks and slashes are escaped in every other address."""
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _LETTERS = {
     "base64": (lazy_regex(rb"[A-Za-z0-9+/_-]*"), lazy_regex(rb"[^A-Za-z0-9+/_-]")),
@@ -54,7 +57,7 @@ def decoded_views(data: bytes, hits: Hits, in_runs: Container[int] = ()) -> Iter
     windows = _windows(words, len(data))
     for escapes in _ESCAPES:
         needles = hits.needles.get(escapes.kind, ())
-        if more := [*needles, *(at for at in runs if _matters(data, at, escapes))]:
+        if more := [*needles, *_that_matter(data, runs, escapes)]:
             segments = escapes.decode(data, _windows(sorted([*words, *more]), len(data)))
         else:
             segments = escapes.decode(data, windows)
@@ -85,15 +88,26 @@ class _Escapes(NamedTuple):
         ]
 
 
-def _matters(data: bytes, at: int, escapes: _Escapes) -> bool:
-    """Return whether there are escapes in the run without blanks at `at`, or around it some that stand for letters."""
-    low = max(at - _BEFORE, 0)
-    if data.find(escapes.mark, low, at + _AFTER) < 0:
-        return False
-    if escapes.letter.search(data, low, at + _AFTER):
-        return True
-    found = data.find(escapes.mark, max(at - _BEFORE_RUN, 0), at + _AFTER)
-    return found >= 0 and (found < at or not _BLANK.search(data, at, found))
+def _that_matter(data: bytes, places: list[int], escapes: _Escapes) -> Iterator[int]:
+    """Yield the sorted offsets at which the run without blanks has escapes, or around which some stand for letters."""
+    mark, letter = escapes.mark, -1
+    unmarked_to = unlettered_to = 0
+    for at in places:
+        low, high = max(at - _BEFORE, 0), at + _AFTER
+        if high <= unmarked_to:
+            continue
+        marked = data.find(mark, low)
+        if marked < 0:
+            return
+        unmarked_to = marked
+        if marked >= high:
+            continue
+        if letter < low and unlettered_to < high:
+            first = escapes.letter.search(data, max(low, unlettered_to), high)
+            letter, unlettered_to = (first.start(), first.end()) if first else (letter, high - _LONGEST_LETTER)
+        found = data.find(mark, max(at - _BEFORE_RUN, 0), high)
+        if letter >= low or (found >= 0 and (found < at or not _BLANK.search(data, at, found))):
+            yield at
 
 
 def _windows(starts: list[int], limit: int) -> list[Span]:
@@ -270,7 +284,7 @@ def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
 
 _ESCAPES = (
     _Escapes("json", NeedleKind.JSON, b"\\", lazy_regex(rb"\\[ux]"), _JSON, _json),
-    _Escapes("url", NeedleKind.URL, b"%", _PERCENT, _PERCENT, _percent),
+    _Escapes("url", NeedleKind.URL, b"%", _PERCENT_LETTER, _PERCENT, _percent),
 )
 _READINGS: tuple[tuple[str, Callable[[bytes, Hits], list[Segment]]], ...] = (
     ("base64", _base64),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import platformdirs
@@ -135,3 +136,18 @@ def test_a_damaged_cache_file_is_replaced(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_re2_expressions_match_bytes() -> None:
     assert compiled(b"[\x80-\xff]{2}").search(b"a\xff\x80").span() == (1, 3)
+
+
+@pytest.mark.parametrize("heavy", [(), (0,), (0, 1), (0, 1, 2, 3, 4, 5)])
+def test_gates_are_found_where_thousands_of_keywords_are_of_few_rules(heavy: tuple[int, ...]) -> None:
+    words = tuple(b"%b%03d" % (name, number) for name in (b"a", b"b", b"c", b"d", b"e", b"f") for number in range(25))
+    gates = tuple(
+        Gate(rb"%b\d{3}=[0-9]{2}" % name, frozenset(range(at * 25, at * 25 + 25)), 60)
+        for at, name in enumerate((b"a", b"b", b"c", b"d", b"e", b"f"))
+    )
+    lines = [b"%b007 is a word\n" % bytes([97 + at]) for at in heavy for _ in range(700)]
+    values = [b"%b%03d=%02d\n" % (bytes([97 + at]), number, number) for at in range(6) for number in range(25)]
+    data = b"".join(random.Random(7).sample([*lines, *values], len(lines) + len(values)))
+    found = HyperscanEngine(words, NEEDLES, gates).hits(data).gates
+    expected = {at: [each.end() for each in re.finditer(gate.pattern, data)] for at, gate in enumerate(gates)}
+    assert found == expected
