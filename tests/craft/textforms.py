@@ -243,6 +243,19 @@ def apart(key: str) -> Iterator[tuple[str, str, list[str]]]:
         yield f"apart, in lines: {name}", form.format(half, rest), [half, rest]
 
 
+def apart_thrice(key: str) -> Iterator[tuple[str, str, list[str]]]:
+    """The key in three parts with something between them."""
+    parts = [key[:20], key[20:37], key[37:]]
+    for name, form in {
+        "cells": "| ada | {} | {} | {} |\n",
+        "tags": "<p>{}</p>\n<p>{}</p>\n<p>{}</p>\n",
+        "variables": "A={}; B={}; C={}; export K=$A$B$C\n",
+        "server-sent events": 'data: {{"delta":"{}"}}\n\ndata: {{"delta":"{}"}}\n\ndata: {{"delta":"{}"}}\n\n',
+        "sentence": "first {} then {} and at last {} ok\n",
+    }.items():
+        yield f"apart, thrice: {name}", form.format(*parts), parts
+
+
 def _spaced(data: bytes, form: str, between: str) -> str:
     return between.join(form.format(byte) for byte in data)
 
@@ -271,6 +284,8 @@ def dumps(key: str) -> Iterator[tuple[str, str, list[str], int]]:
         ("octal escapes", "\\{:03o}", "", "''"),
         ("hex escapes", "\\x{:02x}", "", "''"),
         ("octal", "{:03o}", " ", "  "),
+        ("octal of c", "0{:o}", ", ", "{}"),
+        ("octal of c, padded", "0{:03o}", ",", "{}"),
         ("decimal of perl", "{}", ".", "v "),
         ("decimal of html", "&#{};", "", "  "),
         ("padded decimal", "{:03d}", " ", "  "),
@@ -503,6 +518,14 @@ def encodings(key: str) -> Iterator[tuple[str, bytes, list[str], int]]:
     for order in ("le", "be"):
         shown = raw.decode().encode(f"utf-32-{order}")
         yield f"utf-32 {order}", shown, [key[8:].encode(f"utf-32-{order}").decode("latin-1")], 32
+        shown = raw.decode().encode(f"utf-16-{order}")
+        yield f"utf-16 {order}", shown, [key[8:].encode(f"utf-16-{order}").decode("latin-1")], 16
+    shown = base64.b64encode(f"$env:AISA='{key}'; hermes".encode("utf-16-le"))
+    yield "powershell", b"powershell -nop -enc " + shown + b"\n", [shown.decode()[48:-32]], 22
+    shown = (b"Some words before " + raw * 2 + b"and some behind").hex()
+    yield "hex of a text", b"d=" + shown.encode() + b"\n", [key.encode().hex()[16:]], 16
+    shown = base64.b64encode(b"Some words before, " + raw + b"and some behind")
+    yield "base64 of a text", b"d=" + shown + b"\n", [shown.decode()[44:88]], 11
     shown = base64.b64encode(urllib.parse.quote(key, safe="").encode())
     yield "base64 of percent", shown, [shown.decode()[16:-8]], 11
     shown = base64.b64encode(key.encode().hex().encode())
@@ -517,7 +540,7 @@ def encodings(key: str) -> Iterator[tuple[str, bytes, list[str], int]]:
 
 def text_forms(key: str) -> Iterator[TextForm]:
     """Every form."""
-    for family in (prefixed, columns, joined, apart):
+    for family in (prefixed, columns, joined, apart, apart_thrice):
         for name, text, pieces in family(key):
             parts = tuple(piece.removeprefix("sk-aisa-").encode() for piece in pieces)
             yield TextForm(name, text.encode(), parts)

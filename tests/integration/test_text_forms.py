@@ -17,7 +17,7 @@ WITHOUT_PREFIX = Detector(known=known(BARE))
 ONLY_WITH_PREFIX = (
     "zwsp in json", "upper-case", "title-case", "slack", "json in json in json", "base32, lower", "base32hex", "base64 of hex",
     "hex of base64", "characters, in lines", "base64 of gzip, in lines", "short: next line", "short: plus in the next line",
-    "apart, in lines",
+    "apart, in lines", "apart, thrice",
 )  # fmt: skip
 """Forms that are recognised by the prefix inside."""
 NOT_IN_STREAMS = ("arrow in the next line", "break of vim", "runner's plus", "apart, in lines: chat")

@@ -28,9 +28,13 @@ _UNSEEN = (
 _AISA = "sk-aisa-"
 _BASE64_OF_TOKEN = rb"[K-OQ-Za-e][C-HS-Xi-nyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/]"
 """Four characters that encode three letters, digits or signs of a key: base64 of a key, or of base64."""
+_BASE64_OF_WIDE = rb"[L-Za-e][AQgw][AB][A-Za-z0-9+/]A[C-H][AEIMQUYcgkosw048]A"
+"""Eight characters that encode three of a key in UTF-16, as the arguments of `powershell -enc`."""
+_HEX_OF_TOKEN = rb"[2-7][0-9a-fA-F]"
 _BASE32, _BASE32HEX = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _HEX_SEPARATORS = (rb"[ :,\t-]", rb", ", rb" - ", rb", 0[xX]", rb"[ ,\t]0[xX]", rb", \(byte\) 0x", rb", \(byte\)0x")
 _HEX_ESCAPES = (rb"\}\\u\{", rb"\\0000", rb"\\'", rb" U\+00")
+_OCTAL_SEPARATORS = (rb",0", rb", 0")
 _DECIMAL_SEPARATORS = (
     rb"[ ,.;\t]", rb", ", rb"  ", rb"u8, ", rb", \(byte\) ", rb"\) [&+.] [Cc][Hh][Rr]\(", rb"\)[&+.,][Cc][Hh][Rr]\(",
     rb"\), [Cc][Hh][Rr]\(", rb"\)[+.,|]CHAR\(", rb"\) \+ CHAR\(", rb"\)\|\|CHR\(", rb"\?\\u",
@@ -55,6 +59,9 @@ def view_needles(prefixes: tuple[str, ...], *, bare: bool) -> Iterator[Needle]:
     yield _needle(NeedleKind.PACKED, rb"<~[!-u]{20}")
     if bare:
         yield _needle(NeedleKind.BASE64_0, _BASE64_OF_TOKEN * 6)
+        yield _needle(NeedleKind.BASE64_0, _BASE64_OF_WIDE * 4)
+        yield _needle(NeedleKind.HEX, _HEX_OF_TOKEN * 12)
+        yield _needle(NeedleKind.UTF16, rb"\x00".join([_KEY] * 12))
         yield from (_needle(NeedleKind.LIST, pattern) for pattern in _any_list())
         yield _needle(NeedleKind.WIDE, rb"\x00\x00\x00".join([_KEY] * 4))
         yield _needle(NeedleKind.PACKED, rb"[A-Z2-7]{32}")
@@ -112,8 +119,10 @@ def _listed(word: str) -> Iterator[bytes]:
         yield separator.join(decimals)
     yield rb" ".join(b"%3d" % ord(letter) for letter in word)
     yield rb" ".join(b"%03d" % ord(letter) for letter in word)
-    for separator in (rb" ", rb"\\"):
+    for separator in (rb" ", rb"\\", *_OCTAL_SEPARATORS):
         yield separator.join(b"%03o" % ord(letter) for letter in word)
+    for separator in _OCTAL_SEPARATORS:
+        yield separator.join(b"%o" % ord(letter) for letter in word)
     yield rb" ".join(f"{ord(letter):08b}".encode() for letter in word)
     yield rb"   ".join(re.escape(letter.encode()) for letter in word)
     for quote in (rb"'", rb'"'):
@@ -123,15 +132,17 @@ def _listed(word: str) -> Iterator[bytes]:
 
 def _any_list() -> Iterator[bytes]:
     """Lists and dumps of letters, digits and signs, whatever they say."""
-    digits = rb"[2-7][0-9a-fA-F]"
     for separator in (*_HEX_SEPARATORS, *_HEX_ESCAPES):
-        yield separator.join([digits] * 6)
-    yield rb" ".join([digits * 2] * 4)
+        yield separator.join([_HEX_OF_TOKEN] * 6)
+    yield rb" ".join([_HEX_OF_TOKEN * 2] * 4)
     for separator in (rb"   ", *_DECIMAL_SEPARATORS):
         for items in itertools.product((rb"[4-9][0-9]", rb"1[0-2][0-9]"), repeat=3):
             yield separator.join(items)
-    for separator in (rb" ", rb"\\"):
+    for separator in (rb" ", rb"\\", *_OCTAL_SEPARATORS):
         yield separator.join([rb"[01][0-7][0-7]"] * 6)
+    for separator in _OCTAL_SEPARATORS:
+        for items in itertools.product((rb"[4-7][0-7]", rb"1[0-7][0-7]"), repeat=4):
+            yield separator.join(items)
     yield rb" ".join([rb"0[01]{7}"] * 4)
     for quote in (rb"'", rb'"'):
         for between in (rb",", rb", "):

@@ -3,7 +3,8 @@
     data: {"delta":"sk-aisa-AbC"}          <tspan>sk-aisa-AbC</tspan><tspan dy="1em">dEf</tspan>
     data: {"delta":"dEf"}
 
-Such keys all have one length. So their rest is text that looks random and has just the missing length.
+Such keys all have one length. So their rest is text that looks random and has just the missing length; it may be in several
+pieces, if nothing else that looks random is between them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _ENDS_SEQUENCE = lazy_regex(rb"[0-9]{0,4}[A-Za-z]")
 _MIXED = lazily_compiled(rb"[A-Za-z0-9_-]*(?:[A-Za-z_-][0-9]+[A-Za-z_-]|[0-9][A-Za-z_-]+[0-9])[A-Za-z0-9_-]*")
 _SHORTEST_HEAD, _SHORTEST_REST = len(_PREFIX) + 4, 6
 _ESCAPE = lazy_regex(rb"\\[ux]|%[0-9A-Fa-f]")
-_AHEAD_BYTES, _AHEAD_LINES = 512, 4
+_AHEAD_BYTES, _AHEAD_LINES = 512, 6
 _BETWEEN_BYTES = 64
 
 
@@ -44,11 +45,17 @@ def rest_apart(data: bytes, start: int, others: Container[int]) -> tuple[list[Sp
     if not _SHORTEST_REST <= missing <= AISA_KEY_LENGTH - _SHORTEST_HEAD:
         return [], False
     last = _last_line(data, head.end())
+    run: list[Span] = []
     for word in _WORD.finditer(data, head.end(), min(last, len(data))):
         if word.start("word") in others:
             break
-        if len(word["word"]) == missing and has_mixed_characters(word["word"]):
+        if not has_mixed_characters(word["word"]):
+            continue
+        if len(word["word"]) == missing:
             return [head.span(), word.span("word")], False
+        run.append(word.span("word"))
+        if sum(end - start for start, end in run) == missing:
+            return [head.span(), *run], False
     return [head.span()], last >= len(data)
 
 

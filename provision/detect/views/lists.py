@@ -57,6 +57,7 @@ STYLES = (
     Style(lazy_regex(rb"(?<![0-9A-Za-z])(?:0[xX])?([0-9a-fA-F]{2})(?![0-9A-Fa-f])"), _GLUE, _number(16)),
     Style(lazy_regex(rb"(?<![0-9A-Za-uw-z])([0-9]{1,3})(?![0-9A-Fa-fxX])"), _GLUE, _number(10)),
     Style(lazy_regex(rb"(?<![0-9A-Za-z])([0-7]{3})(?![0-9A-Za-z])"), _GLUE, _number(8)),
+    Style(lazy_regex(rb"(?<![0-9A-Za-z])0([0-7]{2,3})(?![0-9A-Za-z])"), _GLUE, _number(8)),
     Style(lazy_regex(rb"(?<![0-9A-Za-z])([01]{8})(?![0-9A-Za-z])"), _GLUE, _number(2)),
     Style(lazy_regex(rb"U\+00([0-9a-fA-F]{2})"), _COMMA, _number(16)),
     Style(lazy_regex(rb"\\([0-3][0-7]{2})"), _NO_GLUE, _number(8)),

@@ -22,9 +22,15 @@ def test_the_rest_has_the_missing_length_and_looks_random() -> None:
     assert found(f"{HEAD} \x1b[0m{REST}") == [REST]
 
 
+def test_the_rest_may_be_in_several_pieces() -> None:
+    assert found(f"<b>{HEAD}</b><i>{REST[:9]}</i><i>{REST[9:]}</i>") == [REST[:9], REST[9:]]
+    assert found(f"a {HEAD}\n\nb {REST[:7]}\n\nc {REST[7:14]} d {REST[14:]}") == [REST[:7], REST[7:14], REST[14:]]
+    assert found(f"{HEAD} x9y8z7w {REST[:9]} {REST[9:]}") == []
+
+
 @pytest.mark.parametrize(
     "after",
-    ["aB3dE5gH7jK9mN1pQ3sT5x", "aB3dE5gH7jK9mN1pQ3sT", "internationalizations", "\n" * 5 + REST,
+    ["aB3dE5gH7jK9mN1pQ3sT5x", "aB3dE5gH7jK9mN1pQ3sT", "internationalizations", "\n" * 7 + REST,
      "x " * 300 + REST, "\\u0041 " + REST],
 )  # fmt: skip
 def test_other_text_is_no_rest(after: str) -> None:
@@ -34,7 +40,7 @@ def test_other_text_is_no_rest(after: str) -> None:
 def test_it_waits_only_for_lines_in_which_a_rest_may_be() -> None:
     data = HEAD.encode()
     assert rest_apart(data + b' "\n', 0, ())[1]
-    assert not rest_apart(data + b' "\n' + b"a\n" * 4, 0, ())[1]
+    assert not rest_apart(data + b' "\n' + b"a\n" * 6, 0, ())[1]
     assert not rest_apart(data + b' "\n' + REST.encode(), 0, ())[1]
     assert not rest_apart(KEY.encode() + b' "\n', 0, ())[1]
 
