@@ -23,8 +23,9 @@ _ORDINARY = lazy_regex(
     r"[A-Z]?[a-z]{3,16}[A-Za-z]{0,10}"
     r"(?:[0-9]{1,6}[!@#$%&*?.]{0,3}|[!@#$%&*?]{1,3}[0-9]{0,6}|[$@!][A-Za-z0-9]{2,10}|[_@-][0-9]{2,8}[a-z]?)"
 )
+_SIMPLE = lazy_regex(rb"[A-Za-z][a-z]{3,16}(?:[0-9]{1,6}[!@#$%&*?.+]{0,3}|[!@#$%&*?.+]{1,3}[0-9]{1,6})")
 _IS_NO_PASSWORD = lazy_regex(
-    r"(?i)^(?:pass(?:word|wd|phrase)|pwd|secret|test|example|sample|demo|foo|bar|user|change|your|my|some|new|old|fake|dummy|invalid|wrong"
+    r"(?i)^(?:pass(?:word|wd|phrase)|pwd|secret|test|example|sample|demo|foo|bar|user|change|your|my(?!sql)|some|new|old|fake|dummy|invalid|wrong"
     r"|bytes|int|uint|float|str|string|utf|sha|md|base|arg|param|var|value|val|key|token|group|field|column|line|item|str)"
 )
 _MIXED = lazy_regex(r"[0-9!@#$%&*?+~^]")
@@ -39,7 +40,7 @@ KINDS = lazy_regex(
 _SAID_OF_PASSWORDS = lazy_regex(
     r"(?i)hash(?:ed)?|encrypt(?:ed)?|plaintext|clear(?:text)?|hidden|masked|visible|nullable|null|nil|confirm(?:ed|ation)?|same|reset"
     r"|forgot(?:ten)?|expired|incorrect|blank|minimum|maximum|strong|weak|random|generated?|login|sign-?(?:in|up)|username|root|admin"
-    r"|guest|master|value|credentials?|variable|input|label|title|description|placeholder|nothing|always|never|once|ask|show|hide"
+    r"|guest|master|value|words?|credentials?|variable|input|label|title|description|placeholder|nothing|always|never|once|ask|show|hide"
     r"|true|false|yes|form|data|body|path|query|header|config|settings?|vault|kwargs|options?|args|params|props|state|event|self"
 )
 """What forms, schemas, rules and messages say of a password."""
@@ -52,6 +53,8 @@ _EXAMPLE_UUIDS = frozenset(
      b"6ba7b810-9dad-11d1-80b4-00c04fd430c8", b"f47ac10b-58cc-4372-a567-0e02b2c3d479"}
 )  # fmt: skip
 _FEW_DIGITS = 8
+_HASH = lazy_regex(r"[0-9a-fA-F-]+")
+_LONG_ENOUGH, _LONG_PART = 20, 12
 _LONG_NAME = len("contrasenya")
 
 
@@ -88,6 +91,15 @@ def plausible_bare(value: bytes) -> bool:
     return looks_random(text) and any(map(str.isdigit, text))
 
 
+def clearly_random(value: bytes) -> bool:
+    """Return whether a value is random beyond doubt: mixed letters and digits of 20 bytes or more, and not a hash."""
+    text = _text(value)
+    if text is None or len(text) < _LONG_ENOUGH or _HASH.fullmatch(text) or not plausible_bare(value):
+        return False
+    parts = re.split(r"[_.:/-]", text)
+    return max(map(len, parts)) >= _LONG_PART and sum(map(str.isdigit, text)) >= 2 and word_share(text) < 0.25
+
+
 def plausible_password(value: bytes) -> bool:
     """Return whether a value in a place that only passwords have can be one that a user chose: letters with digits or signs."""
     text = _text(value)
@@ -95,6 +107,13 @@ def plausible_password(value: bytes) -> bool:
         return False
     letters = any(map(str.isalpha, text))
     return (letters and any(not each.isalpha() for each in text)) or looks_random(text)
+
+
+def simple_password(value: bytes) -> bool:
+    """Return whether a value in a place that only passwords have is a word, perhaps with digits or signs at its end."""
+    return word_password(value) or (
+        _SIMPLE.fullmatch(value) is not None and not _IS_NO_PASSWORD.search(value.decode("latin-1"))
+    )
 
 
 def weak_password(value: bytes) -> bool:
@@ -112,10 +131,9 @@ def word_password(value: bytes) -> bool:
         return False
     plain = text.islower() or text.isupper()
     joined = plain and "_" not in text and "-" not in text
+    longer = len(text) > _LONG_NAME or text.endswith("password")
     title = text[0].isupper() and not text.isupper()
-    return not (
-        _IS_NO_PASSWORD.search(text) or title or (names_secret(text) and not (joined and len(text) > _LONG_NAME))
-    )
+    return not (_IS_NO_PASSWORD.search(text) or title or (names_secret(text) and not (joined and longer)))
 
 
 def setting_password(value: bytes) -> bool:

@@ -20,7 +20,7 @@ GUESSES = frozenset({"high-entropy"})
 _MASKED = lazy_regex(r"\.{3}|…|\*{3,}|•{2,}|[xX]{6,}|#{4,}|_{6,}|\[REDACTED|<redacted|\(hidden\)|0{12,}", re.IGNORECASE)
 _REFERENCE = lazy_regex(
     r"""(?ix) ^ \$ | \$\{ | \$\( | \{\{ | ^%[a-z_0-9]+%$ | ^<[^>]+>$ | ^\{[^{}]*\}$ | ^@[a-z] | %\([a-z_]+\)s
-      | ^%[sdrv]$ | \#\{
+      | ^%[sdrv]$ | \#\{ | ^/[a-z]+(?::[a-z]+)?$
       | ^(?:env|file|vault|op|keyring|secret|ssm|aws-sm|gcp-sm|azure-kv|doppler|bws|arn|urn|data|ref|cmd|exec):
       | process\.env | os\.environ | getenv | \bENV\[ | ^!(?:ref|sub|env|vault) """,
 )
@@ -69,7 +69,8 @@ _HARMLESS_NAME = lazy_regex(
     r"""(?ix) (?:^|[_.-]) (?:
           public|publishable|pub|public_?key|encrypted|wrapped|primary|foreign|sort|partition|cache|lookup|host|map|row|column|dict|json|object
         | index|hash|integrity|digest|checksum|sha\d*|md5|etag|commit|rev(?:ision)?|fingerprint|thumbprint|signature|csrf|xsrf
-        | nonce|next|page|pagination|continuation|cursor|sync|cancel(?:lation)?|idempotency|stop|eos|bos|pad|unk|mask|sep|cls
+        | nonce|next|page|pagination|continuation|cursor|sync(?:ed)?|delta|resume|trace|batch
+        | cancel(?:lation)?|idempotency|stop|eos|bos|pad|unk|mask|sep|cls
         | special|design|color|syntax|lex(?:er)?|parse[rd]?|last|prev|current|start|end|open|close|left|right
         | i18n|translation|locale|message|site
         ) [_.-]? (?:key|token)s? $
@@ -77,7 +78,7 @@ _HARMLESS_NAME = lazy_regex(
 )
 _MANUALS_PASSWORD = lazy_regex(
     r"(?i)(?:(?:my|your|a|the|some)[-_ ]?)?(?:super[-_ ]?)?(?:pass(?:word|wd|phrase)?|secret)\d*"
-    r"|pwd\d*|user(?:name)?\d*|root|admin|test|token|postgres|guest|mysql|foo|bar|baz|x+|\*+|[a-z]"
+    r"|pwd\d*|user(?:name)?\d*|root|admin|test|token|postgres|guest|public|private|anonymous@?|mysql|foo|bar|baz|x+|\*+|[a-z]"
 )
 _DEMO_KEY = lazy_regex(
     r"(?i)^sk-(?:ssh|ecdsa)-|AKIA[A-Z0-9]{9}EXAMPLE|sk-(?:aisa-|ant-|proj-|or-v1-)?(?:x+|\.+|0+|a+)$"
@@ -88,11 +89,13 @@ def is_not_secret(value: str, rule_id: str, context: bytes = b"") -> bool:
     """Return whether a value that `rule_id` found is a false positive. `context` are the bytes around it, with its name."""
     if aisa_shaped(value):
         return is_placeholder(value)
-    if rule_id.startswith(("private-key", "putty")):
+    if rule_id.startswith(("private-key", "putty", "password-hash")):
         return False
+    if _CRYPT.match(value):
+        return True
     if rule_id.startswith(("dsn-", "assigned-password")):
-        return is_reference_or_mask(value) or _is_manuals_password(value)
-    if rule_id == "basic-login" and _is_manuals_password(_password_of(value)):
+        return is_reference_or_mask(value) or is_manuals_password(value)
+    if rule_id == "basic-login" and is_manuals_password(_password_of(value)):
         return True
     if rule_id == "assigned-uuid":
         return _has_other_name(value, context)
@@ -114,10 +117,11 @@ def is_reference_or_mask(value: str) -> bool:
     """Return whether this is a reference to a value elsewhere, or a value that is already masked."""
     # long random passwords may contain two dots or stars; a mask has more
     plain = _PAIR.sub("", value) if len(value) >= 12 else value
-    return bool(is_placeholder(plain) or _MASKED.search(value) or _REFERENCE.search(value) or _DEMO_KEY.search(value))
+    refers = _REFERENCE.search(value) and not _CRYPT.match(value)
+    return bool(is_placeholder(plain) or _MASKED.search(value) or refers or _DEMO_KEY.search(value))
 
 
-def _is_manuals_password(value: str) -> bool:
+def is_manuals_password(value: str) -> bool:
     """Return whether this is one of the passwords that manuals use as examples. Short real passwords are still found."""
     return bool(_MANUALS_PASSWORD.fullmatch(unquote(value)) or _EXAMPLE.search(value))
 
@@ -161,13 +165,16 @@ def _decodes_to_words(value: str) -> bool:
     """Return whether it decodes (base64, percent signs) to a sentence or words."""
     if "%" in value and word_share(unquote(value)) > 0.5:
         return True
-    if not _BASE64.fullmatch(value):
-        return False
+    return _BASE64.fullmatch(value) is not None and word_share(text_in_base64(value)) > 0.5
+
+
+def text_in_base64(value: str) -> str:
+    """Return the printable text that a value is in base64; empty if it is none."""
     try:
         text = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode("ascii")
     except ValueError:
-        return False
-    return text.isprintable() and word_share(text) > 0.5
+        return ""
+    return text if text.strip().isprintable() else ""
 
 
 def _is_next_assignment(value: str, context: bytes) -> bool:
@@ -180,4 +187,9 @@ def _has_other_name(value: str, context: bytes) -> bool:
     text = context.decode("utf-8", "surrogateescape")
     at = text.find(value)
     named = _NAME_BEFORE.search(text[:at]) if at > 0 else None
-    return bool(named and _HARMLESS_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", named[1])))
+    return bool(named and is_harmless_name(named[1]))
+
+
+def is_harmless_name(name: str) -> bool:
+    """Return whether a name says that its key or token is not a secret: `next_token`, `publicKey`, `Last Synced Token`."""
+    return _HARMLESS_NAME.search(re.sub(r"(?<=[a-z])(?=[A-Z])| ", "_", name)) is not None

@@ -11,9 +11,15 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from provision.detect.assignments import KINDS, plausible_bare, plausible_password, plausible_quoted
+from provision.detect.assignments import KINDS, plausible_bare, plausible_password, plausible_quoted, simple_password
 from provision.detect.entropy import word_share
-from provision.detect.not_secret import is_not_secret, is_reference_or_mask
+from provision.detect.not_secret import (
+    is_harmless_name,
+    is_manuals_password,
+    is_not_secret,
+    is_reference_or_mask,
+    text_in_base64,
+)
 from provision.detect.rules import beside, named
 from provision.detect.secret_names import names_secret, plain_value
 from provision.lazy_regex import lazy_regex
@@ -80,7 +86,7 @@ _NOT_A_WORD = lazy_regex(r"\d|\w[^\w\s.'\u2019,/:-]\w|[a-z][A-Z].*[a-z][A-Z]")
 _COOKIES = "assigned-by-cookies"
 _LOGIN = lazy_regex(r"(?i)sess|auth|token|login|user|remember|jwt|secret|key|pass|^s?id$|sid$|[_.-]id$")
 """Names of cookies that log a user in."""
-_OFTEN_WORDS = frozenset({"assigned-by-cell", "assigned-by-tab", "named-argument"})
+_OFTEN_WORDS = frozenset({"assigned-by-cell", "assigned-by-tab", "assigned-by-directive", "named-argument"})
 """Rules for places in which words of a text are as likely as a secret."""
 _OPTION = lazy_regex(rb"-[\w\\-]{1,60}=$")
 _MANUALS_OPTION = lazy_regex(rb"\\-\\-[\w\\-]{1,60}=$")
@@ -91,7 +97,8 @@ _COMPARED = lazy_regex(rb"[$]\{?[\w.-]+\}?[\"']?\s*[!=]=?\s*[\"']$")
 _EXPANSION = lazy_regex(rb"\$\{[\w.-]+:$")
 """A shell's `${NAME:-value}`, which has a rule of its own."""
 _EXAMPLE_HOST = lazy_regex(rb"\bexample[a-z]?(?:\\&)?\.(?:org|com|net)")
-_NAMED_OTHERWISE = frozenset({"assigned-by-kubernetes", "assigned-by-input"})
+_KUBERNETES = "assigned-by-kubernetes"
+_NAMED_OTHERWISE = frozenset({_KUBERNETES, "assigned-by-input"})
 """Rules for places whose values are secrets whatever their name."""
 
 
@@ -123,10 +130,16 @@ class Policy(StrEnum):
 
     def _ignores_beside(self, value: str, rule_id: str, name: str, before: bytes, after: bytes) -> bool:
         raw = value.encode("utf-8", "surrogateescape")
+        if rule_id == _KUBERNETES and (text := text_in_base64(value)):
+            return is_reference(text) or (self is Policy.AUDIT and not _is_chosen(text.strip()))
+        if rule_id.startswith(beside.COLUMN) and is_harmless_name(name):
+            return self is Policy.AUDIT or not plausible_bare(raw)  # all values of the column have this name
         given, prose = rule_id.startswith(beside.GIVEN), rule_id.startswith(beside.PROSE)
         marked = rule_id.startswith(beside.COLUMN) or _marked(before, after)
         likely = plausible_password if given else plausible_quoted if marked else plausible_bare
         if likely(raw) and not is_not_secret(value, rule_id, before + raw + after):
+            return False
+        if given and simple_password(raw) and not (is_reference(value) or is_manuals_password(value)):
             return False
         if self is Policy.AUDIT:
             return True
@@ -139,6 +152,12 @@ class Policy(StrEnum):
             return True
         sure = prose or rule_id in _NAMED_OTHERWISE or not name or names_secret(name)
         return not sure or _may_be_seen(value, rule_id, before, after)
+
+
+def _is_chosen(text: str) -> bool:
+    """Return whether a text in a place of passwords is one that a user chose."""
+    raw = text.encode()
+    return (simple_password(raw) or plausible_password(raw)) and not is_manuals_password(text)
 
 
 def _is_cookie(name: str, value: str) -> bool:

@@ -17,7 +17,7 @@ VENDORS = (
 _ALONE = frozenset(
     {"password", "passwd", "passphrase", "passcode", "passkey", "pwd", "pw", "psk", "secret", "secrets", "token", "apikey",
      "apitoken", "authorization", "credential", "credentials", "cookie", "bearer", "accesstoken", "refreshtoken", "authtoken",
-     "secretkey", "privatekey", "clientsecret", "accesskey", "passwort", "jwt"}
+     "secretkey", "privatekey", "clientsecret", "accesskey", "passwort", "jwt", "authtok"}
 )  # fmt: skip
 _ENDINGS = (
     "password", "passwd", "passphrase", "passwort", "apikey", "secretkey", "accesskey", "privatekey", "authtoken", "accesstoken",
@@ -39,15 +39,17 @@ FOREIGN = (
 """What people call a password, a key or a token in other languages."""
 _JOINERS = dict.fromkeys(map(ord, " _.-"))
 _FOREIGN_ENDINGS = tuple(name.translate(_JOINERS) for name in FOREIGN)
-_KEYS_OF = frozenset(
+KEYS_OF = frozenset(
     {"api", "secret", "private", "access", "auth", "account", "encryption", "signing", "master", "license", "storage",
      "service", "session", "webhook", "x", "shared", "deploy", "ssh", "subscription", "client", "app", "hmac", "fernet", "jwt",
      "crypt", "wpa", "wifi", *VENDORS}
 )  # fmt: skip
+"""Words before `key` with which a key is a secret: `api_key`, `signing-key`."""
 _PASS_OF = frozenset(
     {"user", "admin", "root", "login", "auth", "db", "database", "mysql", "pg", "postgres", "mongo", "redis", "smtp", "imap",
      "pop", "mail", "email", "ftp", "sftp", "ldap", "proxy", "http", "basic", "rabbitmq", "mqtt", "key", "store",
-     "relay", "relayhost"}
+     "relay", "relayhost", "ssh", "become", "sudo", "default", "remote", "vpn", "wifi", "bind", "keystore", "cert", "zip",
+     "backup", "service", "svc", "app", "client", "server", "web"}
 )  # fmt: skip
 _WHICH = frozenset(
     {"value", "prod", "production", "dev", "test", "staging", "live", "current", "old", "new", "primary", "secondary",
@@ -84,7 +86,7 @@ def names_secret(name: str) -> bool:
     ):
         return True
     before = words[-2] if len(words) > 1 else ""
-    return (words[-1] in {"key", "keys"} and before in _KEYS_OF) or (words[-1] == "pass" and before in _PASS_OF)
+    return (words[-1] in {"key", "keys"} and before in KEYS_OF) or (words[-1] == "pass" and before in _PASS_OF)
 
 
 def plain_value(value: str) -> bool:

@@ -11,6 +11,7 @@ from provision.detect.detector import Detector
 from provision.detect.policy import Policy
 from provision.detect.rules.columns import columns_of_secrets
 from provision.detect.rules.headers import cookies, kubernetes_secrets
+from provision.detect.rules.said import values_in_words
 from provision.detect.rules.several import several_values
 
 AUDIT = Detector()
@@ -81,6 +82,53 @@ def test_a_quoted_cell_may_hold_line_ends() -> None:
     assert [data[each.start : each.end] for each in columns_of_secrets(data, 0, len(data))] == [b"first", b"second"]
 
 
+@pytest.mark.parametrize("name", ["Last_Synced_Token", "next page token", "public_key", "primary-key", "syncToken"])
+def test_a_column_of_harmless_values_is_none(name: str) -> None:
+    rows = "1,2026-01-02,x\n2,cursor_17,x\n3,v12,x\n4,done,x\n"
+    data = f"id,{name},who\n{rows}".encode()
+    assert [*AUDIT.scan(data), *PUBLISHING.scan(data)] == []
+    value = random_values(random.Random(name))[0]
+    assert AUDIT.scan(f"id,{name},who\n1,{value},x\n".encode()) == []
+    assert covers(PUBLISHING, f"id,{name},who\n1,{value},x\n", value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("key: {}\n", True),
+        ("pass = '{}'\n", True),
+        ('{{"Jwt": {{ "Key": "{}" }} }}', True),
+        ("key=lambda: {}\n", False),
+    ],
+)
+def test_only_random_values_of_short_names_count(text: str, found: bool) -> None:
+    value = random_values(random.Random(7))[0]
+    assert covers(AUDIT, text.format(value), value) is found
+    for other in (
+        "5d41402abc4b2a76b9719d911017c592",
+        "linux-node-modules-v2-cache",
+        "app.kubernetes.io/managed-by2",
+        "hunter22",
+    ):
+        assert AUDIT.scan(text.format(other).encode()) == []
+
+
+@pytest.mark.parametrize("secret", ["YWRhOlF1YXJ0ejIxIQ==", "dmFuaWxsYS1za3k="])
+def test_a_kubernetes_secret_is_read_in_base64(secret: str) -> None:
+    assert covers(AUDIT, f"kind: Secret\ndata:\n  a: {secret}\n", secret)
+    assert covers(AUDIT, f"kind: Secret\ndata:\n  .dockercfg: |\n    {secret}\n", secret)
+    assert AUDIT.scan(b"kind: Secret\ndata:\n  a: Y2hhbmdlbWU=\n") == []
+
+
+@pytest.mark.parametrize("value", ['password: "{}"', "password: {}", "ada:{}:19000:0:99999:7:::", "{}"])
+def test_hashes_count_behind_a_login_and_go_beside_a_password(value: str) -> None:
+    made = "$2y$10$" + (random_values(random.Random(value))[0] * 2)[:53]
+    text = value.format(made) + "\n"
+    audited = [match.rule for match in AUDIT.scan(text.encode())]
+    assert audited == ([] if "password" in value else ["password-hash"])
+    assert covers(PUBLISHING, text, made)
+
+
 def test_cookies_of_analytics_are_none() -> None:
     data = b"Cookie: _ga=GA1.2.12345; session=abcdef; csrftoken=abcdef; theme=dark-blue\n"
     assert [each.name for each in cookies(data, 0, len(data))] == [b"session"]
@@ -100,6 +148,9 @@ WORST = {
     "names": b"tokens:\n" * 12_000, "members": b"tokens = {" + b"a: b, " * 16_000,
     "long name": b"a_" * 40_000 + b"tokens: [x]", "blanks": b"tokens:" + b" " * 90_000, "lines": b"tokens:\n" + b"\n" * 90_000,
     "sections": b"[tokens]\n" * 9000, "blocks": b"- tokens:\n  - a\n" * 6000,
+    "said": b"tokens are a1, " * 5000, "points": b"keys:\n- a1bcdef\n" * 5000, "are": b"keys are a1" * 8000,
+    "quoted values": b'api_keys="' + b"abcdefgh1 " * 9000, "open values": b'tokens="a ' * 9000,
+    "folded": b"kind: Secret\ndata:\n  a: |\n" + b"    abcdefgh\n" * 6000,
     "quotes": b'"password","' * 8000, "open quotes": b'a,password\n"\n' * 6000,
 }  # fmt: skip
 
@@ -111,7 +162,7 @@ def test_a_function_reads_each_byte_a_few_times_only(case: str) -> None:
 
     def seconds(data: bytes) -> float:
         begun = time.process_time()
-        for find in (columns_of_secrets, cookies, kubernetes_secrets, several_values):
+        for find in (columns_of_secrets, cookies, kubernetes_secrets, several_values, values_in_words):
             list(find(data, 0, len(data)))
         return time.process_time() - begun
 

@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 _ENDS = (
     "api_key", "api-key", "apikey", "api.key", "_key", "access-key", "accesskey", "secret-key", "secretkey", "private-key",
     "privatekey", "auth-key", "authkey", "encryptionkey", "encryption-key", "encryption.key", "decryptionkey",
-    "validationkey", "cipherkey", "consumerkey", "signingkey", "signing-key", "masterkey", "master-key", "accountkey",
+    "validationkey", "cipherkey", "consumerkey", "signingkey", "signing-key", "aeskey", "hmackey", "jwtkey", "encryptkey",
+    "decryptkey", "cryptokey", "masterkey", "master-key", "accountkey",
     "sharedkey", "servicekey", "appkey", "app-key", "clientkey", "license-key", "licensekey", "deploy-key", "token",
     "secret", "password", "passwd", "passphrase", "pass", "pwd", "passwort", "credential", "credentials", "authorization",
-    "auth", "jwt", "cookie", "key_base", "keybase", "psk", "passcode", "passkey", "pw",
+    "auth", "jwt", "cookie", "key_base", "keybase", "psk", "authtok", "passcode", "passkey", "pw",
 )  # fmt: skip
 _FOLLOWED = ("=", ":", '"', "'", " =", " :", '\\"', ">", "%3d", "]", " string", " .=", " +=", " ?=", " ||=", " ??=")
 _NUMBERED = ("api_key_", "apikey_", "_token_", "_secret_", "_password_")
 
 _NAME_ENDING = (
-    r"(?:(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|encryption|decryption|validation|cipher|signing"
+    r"(?:(?:api[_.-]?key|[_-]key|(?:access|secret|private|auth|aes|hmac|jwt|encrypt(?:ion)?|decrypt(?:ion)?|crypto|validation|cipher|signing"
     r"|master|account|shared|service|app|client|consumer|license|deploy)[_.-]?key"
     rf"|secret_?key_?base|token|secret|passw(?:or)?d|passwort|passwd|passphrase|{SHORT_NAMES}|pwd|credentials?|authorization|auth"
     r"|cookie)"
@@ -64,7 +65,7 @@ _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _UUID_NAMES = (
     r"(?:api[_.-]?(?:key|token|secret)|(?:access|secret|private|auth|client|account|subscription|license|consumer)[_.-]?(?:key"
     r"|secret|token)"
-    r"|passw(?:or)?d|secret|[_-]token|\btoken|(?-i:[a-z]Token|[a-z]Key)|[_-]key|credentials?|authorization)"
+    r"|passw(?:or)?d|secret(?:[_-]?id)?|[_-]token|\btoken|(?-i:[a-z]Token|[a-z]Key)|[_-]key|credentials?|authorization)"
 )
 _BLANKS = ("  ", "\t")
 """Between a name and its sign. One blank alone is in every line of a log that says `Failed password for`."""
@@ -193,7 +194,7 @@ RULES: tuple[Rule, ...] = (
         description="UUID of a name that suggests a secret",
         severity=FindingSeverity.MEDIUM,
         confidence=Confidence.MEDIUM,
-        keywords=KEYWORDS,
+        keywords=(*KEYWORDS, "secret_id", "secret-id", "secretid"),
         pattern=rf"(?i)(?P<name>[0-9A-Za-z_.-]{{0,60}}?{_UUID_NAMES}){AFTER_NAME}{SEPARATOR}\s{{0,4}}(?:{_QUOTE})?{_BEARER}"
         rf"(?P<secret>{_UUID})"
         r"(?:[^0-9A-Za-z-]|$)",

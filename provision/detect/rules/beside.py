@@ -33,7 +33,7 @@ LOGINS = (
 )  # fmt: skip
 """What may be right before `pass` in the name of a password."""
 SHORT_NAMES = (
-    r"jwt|psk|passcode|passkey|[_.-]pass|[_.-]pw|\bpw|(?:bind|root|admin|user)pw"
+    r"jwt|psk|authtok|passcode|passkey|[_.-]pass|[_.-]pw|\bpw|(?:bind|root|admin|user)pw"
     rf"|(?:{'|'.join(LOGINS)})pass"
 )
 """Short names that suggest a secret."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from provision.detect.rules.beside import NAME, VALUE, beside, each
-from provision.detect.rules.pieces import ALNUM, example
+from provision.detect.rules.pieces import ALNUM, HEX, example
 
 _QUOTE = r"[\"'`]"
+_DECODES = (
+    r"(?:b64decode|base64\.decode\w*|buffer\.from|fromhex|unhexlify|frombase64string|hex\.decode\w*|secretkeyspec)"
+    rf"\([ ]?(?:new[ ][\w.]{{1,30}}\()?[bN@]?{_QUOTE}"
+)
 _FIRST = rf"{_QUOTE}[^\"'`\r\n]{{0,80}}{_QUOTE}|[\w.$\[\]]{{1,60}}"
 """The argument before the password: the user, or a variable."""
+_PRINTS = r"(?:echo|printf)[ \t]{1,3}(?:-[neE]{1,3}[ \t]{1,3})?(?:[\"'](?:%s:?){1,2}(?:\\n)?[\"'][ \t]{1,3})?"
 _LOGINS = (
     "httpbasicauth", "httpdigestauth", "httpproxyauth", "basicauth", "basic_auth", "networkcredential", "passwordcredentials",
     "passwordcredential", "passwordauthentication", "plainauth", "auth_password", "credentials.basic", "setbasicauth",
@@ -61,6 +66,32 @@ RULES = (
         after=r"[\"'`]",
     ),
     beside(
+        "given-dsl",
+        "Password after its name in Gradle's and similar languages",
+        rf"(?:^|[\s{{;])(?P<name>\w{{0,30}}?(?:password|passphrase|passwd|apikey|api_key|secretkey|secret_key|authtoken|accesstoken))"
+        rf"(?:[ ]{{1,4}}|\([ ]?){_QUOTE}",
+        example("  password '", ALNUM, 14, "'\n"),
+        example('    storePassword("', ALNUM, 14, '")\n'),
+        keywords=each(
+            (
+                "password",
+                "passphrase",
+                "passwd",
+                "apikey",
+                "api_key",
+                "secretkey",
+                "secret_key",
+                "authtoken",
+                "accesstoken",
+            ),
+            (" '", ' "', "('", '("'),
+        ),
+        gate=None,
+        not_found=('password "${System.env.PASSWORD}"', "password 'changeme'", "the password 'ada12x' is wrong"),
+        value=r"[^\s\"'`\\]",
+        after=rf"{_QUOTE}[ ]?\)?[ \t]{{0,4}}[,;}}]?[ \t]{{0,8}}(?://[^\r\n]{{0,80}})?\r?$",
+    ),
+    beside(
         "define",
         "Value of a macro with the name of a secret",
         rf"#[ \t]{{0,4}}define[ \t]{{1,8}}{NAME}[ \t]{{1,40}}[LuU]?\"",
@@ -83,14 +114,59 @@ RULES = (
     beside(
         "given-sudo",
         "Password piped to a program that asks for one",
-        r"(?:echo|printf)[ \t]{1,3}(?:-[ne]{1,2}[ \t]{1,3})?[\"']?",
+        rf"{_PRINTS}[\"']?",
         example("echo '", ALNUM, 14, "' | sudo -S apt update"),
-        keywords=("sudo -s", "password-stdin"),
-        not_found=("echo $PW | sudo -S true", "echo '<password>' | sudo -S true"),
-        value=VALUE,
-        after=r"(?:\\n)?[\"']?[ \t]*\|[ \t]*"
-        r"(?:sudo[ \t]+-S|(?:sudo[ \t]+)?(?:docker|podman|helm|crane|oras)[^|\r\n]{1,160}--password-stdin)",
+        example("printf '%s' '", ALNUM, 14, "' | docker login -u ada --password-stdin r.example"),
+        example('echo -e "', ALNUM, 14, '" | passwd --stdin ada'),
+        keywords=("sudo -s", "password-stdin", "passwd --stdin", "| passwd ", "| sudo passwd "),
+        not_found=("echo $PW | sudo -S true", "echo '<password>' | sudo -S true", "echo '$PW' | passwd --stdin ada"),
+        value=VALUE.replace(r"\\]", "]"),  # also `word\\nword`
+        after=r"[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+-S|(?:sudo[ \t]+)?passwd[ \t]"
+        r"|(?:sudo[ \t]+)?(?:docker|podman|helm|crane|oras)[^|\r\n]{1,160}--password-stdin)",
         gate=None,
+    ),
+    beside(
+        "given-chpasswd",
+        "Password given to chpasswd",
+        rf"(?:{_PRINTS}[\"']?[\w.-]{{1,40}}(?::|[\"']?[ \t]{{1,3}}[\"']?)"
+        r"|chpasswd(?:[ \t]+-[\w-]+(?:[ \t]+[A-Z0-9]+)?)?[ \t]*<<(?:<[ \t]*[\"']?|-?[ \t]*[\"']?\w{1,20}[\"']?[ \t]*\r?\n"
+        r"(?:[ \t]*[\w.-]{1,40}:[^\s]{1,100}\r?\n){0,6}[ \t]*)[\w.-]{1,40}:)",
+        example("echo 'ada:", ALNUM, 14, "' | sudo chpasswd"),
+        example("printf 'ada:", ALNUM, 14, "\\n' | chpasswd -c SHA512"),
+        example("printf '%s:%s\\n' ada '", ALNUM, 14, "' | chpasswd"),
+        example("chpasswd <<< 'ada:", ALNUM, 14, "'"),
+        example("chpasswd <<EOF\nada:", ALNUM, 14, "\nEOF\n"),
+        keywords=("chpasswd",),
+        not_found=("echo 'ada:$PW' | chpasswd", "chpasswd <<< 'ada:$PW'", "chpasswd <<EOF\nada:$PW\nEOF\n"),
+        value=VALUE,
+        after=r"(?:(?:\\n)?[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd|[\"']?[ \t]*\r?$)",
+        gate=None,
+    ),
+    beside(
+        "decoded",
+        "Value of the name of a secret that a program decodes",
+        rf"(?P<name>\w{{1,40}}?key|\w{{0,40}}?(?:secret|token|password))[)\]\"'.]{{0,4}}(?:[ ]{{0,4}}(?::?=|:)[ ]{{0,4}}|\()"
+        rf"(?:new[ ])?[\w.:]{{0,40}}?{_DECODES}",
+        example('setCipherKey(Base64.decode("', ALNUM, 22, '=="));'),
+        example("const secretKey = createSecretKey(Buffer.from('", ALNUM, 64, "', 'hex'))"),
+        example('SIGNING_KEY = bytes.fromhex("', HEX, 64, '")'),
+        keywords=each(
+            (
+                "b64decode",
+                "base64.decode",
+                "buffer.from",
+                "fromhex",
+                "unhexlify",
+                "frombase64string",
+                "hex.decode",
+                "secretkeyspec",
+            ),
+            ("(",),
+        ),
+        gate=_DECODES,
+        not_found=('apiKey = Base64.decode("your-api-key")', 'token = bytes.fromhex("00000000000000000000")'),
+        value=r"[^\s\"'`\\]",
+        shortest=12,
     ),
     beside(
         "given-secure-string",

@@ -204,7 +204,9 @@ def _wanted(names: list[bytes]) -> dict[int, bytes]:
 
 
 def _header(line: bytes) -> tuple[bytes, list[bytes]] | None:
-    """Return the delimiter and the names of a line that heads a table."""
+    """Return the delimiter and the names of a line that heads a table; Jira's and Confluence's have two bars between them."""
+    if line.startswith(b"||"):
+        line = line.replace(b"||", b"|")
     for delimiter in (b"|", b"\t", b",", b";", b", ", b"; "):
         if len(delimiter) > 1 and (delimiter not in line or line[:1].isspace()):
             continue  # arguments of a call are indented

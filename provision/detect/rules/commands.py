@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provision.detect.rules.beside import ENDS, NAME, VALUE, beside, each
+from provision.detect.rules.beside import ENDS, NAME, beside, each
 from provision.detect.rules.pieces import ALNUM, example
 
 _VERBS = (
@@ -126,13 +126,17 @@ RULES = (
         "Password in a statement that sets one",
         r"(?:\bidentified[ \t]+(?:with[ \t]+[\w\"'`]{1,40}[ \t]+)?by[ \t]+|\b(?:with[ \t]+|login[ \t]+"
         r"|encrypted[ \t]+)password[ \t]*=?[ \t]*|\bset[ \t]+password"
-        r"[^;\r\n]{0,60}=[ \t]*)(?:password\()?N?'",
+        r"(?:[ \t(][^;\r\n]{0,60})?=[ \t]*)(?:password\()?N?[\"']",
         example("ALTER USER ada WITH PASSWORD '", ALNUM, 20, "';"),
         example("CREATE USER 'ada'@'%' IDENTIFIED BY '", ALNUM, 20, "';"),
         keywords=("identified ", "with password", "login password", "encrypted password", "set password"),
         gate=None,
-        not_found=("ALTER USER ada WITH PASSWORD '<password>'", "CREATE USER ada IDENTIFIED BY 'password'"),
-        value=r"[^\s'\\;]",
+        not_found=(
+            "ALTER USER ada WITH PASSWORD '<password>'",
+            "CREATE USER ada IDENTIFIED BY 'password'",
+            "SET password_encryption = 'scram-sha-256'",
+        ),
+        value=r"[^\s\"'\\;]",
     ),
     beside(
         "given-option",
@@ -223,16 +227,6 @@ RULES = (
         ),
         value=r"[^\s\"'`<>|;&@\\]",
         reach=700,
-    ),
-    beside(
-        "given-chpasswd",
-        "Password piped to chpasswd",
-        r"echo[ \t]{1,3}[\"']?[\w.-]{1,40}:",
-        example("echo 'ada:", ALNUM, 14, "' | sudo chpasswd"),
-        keywords=("chpasswd",),
-        not_found=("echo 'ada:$PW' | chpasswd",),
-        value=VALUE,
-        after=r"[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd",
     ),
     beside(
         "given-redis",

@@ -28,6 +28,7 @@ _BLOCK = lazy_regex(rb"(?P<indent>[ -]{0,12})(?:stringData|data):[ \t]*\r?\n")
 _ENTRY = lazy_regex(
     rb"(?P<indent>[ ]{1,24})[\"']?(?P<name>[\w.-]{1,253})[\"']?: {1,4}[\"']?(?P<value>[^\r\n\"']{0,4000})[\"']?[ \t]*\r?(?:\n|\Z)"
 )
+_FOLDED = lazy_regex(rb"[ ]{2,40}(?P<value>[A-Za-z0-9+/=_-]{8,2000})[ \t]*(?:\r?\n|\Z)")
 _ONE_VALUE = lazy_regex(rb"[^\s|>{}!&*#$%][^\s]{3,}")
 _MOST_LINES = 200
 
@@ -58,6 +59,9 @@ def kubernetes_secrets(data: bytes, left: int, right: int) -> Iterator[NamedValu
                 if _ONE_VALUE.fullmatch(entry["value"]):
                     yield NamedValue(*entry.span("value"), entry["name"])
                 at = entry.end()
+                while text := _FOLDED.match(data, at, last) if entry["value"][:1] in {b"|", b">"} else None:
+                    yield NamedValue(*text.span("value"), entry["name"])
+                    at = text.end()
         done = last
 
 
@@ -79,6 +83,7 @@ RULES = (
         kubernetes_secrets,
         r"kind[\"']?:[ ]{1,4}[\"']?Secret",
         example("kind: Secret\nstringData:\n  plain: ", ALNUM, 32, "\n"),
+        example("kind: Secret\ndata:\n  .dockercfg: |\n    ", ALNUM, 32, "\n"),
         keywords=("kind: secret", "kind:  secret", 'kind: "secret', 'kind": "secret', "kind: 'secret"),
         not_found=(
             "kind: Secret\nstringData:\n  plain: ${VALUE}\n",

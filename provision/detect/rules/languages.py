@@ -12,6 +12,9 @@ from provision.detect.rules.words import BETWEEN, MARKS, SIGN
 from provision.detect.secret_names import FOREIGN
 
 _VERB = rf"(?:lautet|ist|est|es|{utf8('è')}|{utf8('é')}|{utf8('är')}|er|on|to|jest|{utf8('это')}):?[ ]"
+_OF_WHAT = f"du|de|des|del|de[ ]la|do|da|di|f{utf8('ü')}r|von|vom|zum|zur|voor|til|f{utf8('ö')}r|{utf8('для')}"
+_OF = rf"(?:[ ](?:{_OF_WHAT})[ ][\w.@-]{{1,24}})?"
+"""Whose it is: `mot de passe du serveur`."""
 
 
 def _any_case(name: str) -> str:
@@ -38,7 +41,7 @@ RULES = (
     beside(
         "words-in-other-languages",
         "Value after the name of a secret in another language",
-        rf"(?P<name>{IN_OTHER_LANGUAGES}){BETWEEN}(?:{SIGN}|{_VERB}){MARKS}[ \t]{{0,4}}{MARKS}",
+        rf"(?P<name>{IN_OTHER_LANGUAGES}){_OF}{BETWEEN}(?:{SIGN}|{_VERB}){MARKS}[ \t]{{0,4}}{MARKS}",
         example("mot de passe : ", ALNUM, 24),
         example("Contraseña: ", ALNUM, 24),
         example("Der API-Schlüssel lautet ", ALNUM, 32, "."),

@@ -119,6 +119,15 @@ RULES: tuple[Rule, ...] = (
         counter_examples=("login(password=password, token=None)", "token=self.token, x", "Authorization: Bearer"),
     ),
     _named(
+        "quoted-assignment",
+        "Value of the name of a secret, with quotes around both",
+        rf"[\"']{_NAME}=",
+        r"\s\"'`\\",
+        r"[\"']",
+        examples=('- "SMTP_PASSWORD=Fox&Badger"', "env -i 'API_KEY=hunter;2'"),
+        counter_examples=('"PASSWORD=$PASSWORD"', "'token='", '"password=changeme"'),
+    ),
+    _named(
         "element",
         "Value of an XML element with the name of a secret",
         rf"<{_NAME}(?:\s[^<>]{{0,80}})?>\s{{0,4}}",

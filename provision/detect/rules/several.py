@@ -6,6 +6,7 @@ holds names, counts and settings; there, and below the name of one secret, only 
 
 from __future__ import annotations
 
+from string import ascii_lowercase
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,22 +15,23 @@ from provision.detect.rule import NamedValue
 from provision.detect.rules.beside import each, found_by
 from provision.detect.rules.columns import OpenTable
 from provision.detect.rules.pieces import ALNUM, BLANK, example
-from provision.detect.secret_names import VENDORS
+from provision.detect.secret_names import KEYS_OF
 from provision.lazy_regex import lazy_regex
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from provision.detect.match import Span
 
-_NAMES = (
-    r"(?:(?:api|secret|access|private|auth|account|signing|encryption|master|client|service|session|webhook|deploy"
-    rf"|{'|'.join(VENDORS)})[_.-]?keys?|secrets?|tokens?|passw(?:or)?ds?|passphrases?|credentials?)"
-)
+_NAMES = rf"(?:(?:{'|'.join(sorted(KEYS_OF))})[_.-]?keys?|secrets?|tokens?|passw(?:or)?ds?|passphrases?|credentials?)"
 _OPENS = rf"{_NAMES}[\"']?(?:[ \t]{{0,4}}(?::=|=>|[:=])[ \t]{{0,4}}(?:[\[({{]|\r?\n)|[ \t]?\][ \t]{{0,8}}\r?\n)"
 """The end of a name and what opens several values."""
-_IN_ONE_LINE = rf"{_NAMES}=[\"']?[^{BLANK}\"',;]{{8,200}}[,;][ ]?[^{BLANK}\"',;]{{8}}"
+_OUTSIDE = rf"{BLANK}\"',;|"
+_IN_ONE_LINE = (
+    rf"{_NAMES}[\"']?[ ]?[:=][ ]?[\"']?[^{_OUTSIDE}]{{8,200}}(?:[ ]?[,;|][ ]?[^{_OUTSIDE}]{{8}}"
+    rf"|\s[^{_OUTSIDE}]{{0,60}}[0-9])"
+)
 """The same with the first two values."""
 _OPENED = lazily_compiled(rf"(?i)(?:{_OPENS}|{_IN_ONE_LINE})".encode())
 _NAME = lazy_regex(
@@ -45,7 +47,11 @@ _VALUE = (
 _MEMBER = rb"[\"']?(?P<member>[\w.@-]{1,60})[\"']?[ \t]{0,4}(?:=>|[:=])[ \t]{0,4}"
 _IN_LIST = lazy_regex(rb"\s{0,200}%b(?:\s{0,40}(?P<last>[\])])|\s{0,40}[,;]|\s)" % _VALUE)
 _IN_MAP = lazy_regex(rb"\s{0,200}%b%b(?:\s{0,40}(?P<last>\})|\s{0,40}[,;]|[ \t]{0,8}(?=[\r\n]))" % (_MEMBER, _VALUE))
-_IN_LINE = lazy_regex(rb"[\"']?(?P<bare>[^\s\"',;]{1,250})(?:[,;][ ]?|(?P<last>[\"'\s]|\Z))")
+_IN_LINE = lazy_regex(
+    rb"(?P<bare>[^\s\"',;|]{1,250})(?:[ ]?[,;|][ ]?|(?P<apart>[ ])(?=[^\s\"',;|]{0,60}[0-9])|(?P<last>[\"'\s]|\Z))"
+)
+_IN_QUOTES = lazy_regex(rb"[\s,;|]{0,40}(?P<bare>[^\s\"',;|]{1,250})(?=[\s,;|]|(?P<last>[\"'`]))")
+_QUOTE = lazy_regex(rb"[\"']")
 _LINE = lazy_regex(
     rb"\r?\n(?:[ \t]{0,40}(?:\#[^\r\n]{0,200})?\r?\n){0,9}(?P<indent>[ \t]{0,40})(?:(?P<dash>-)[ \t]{1,8}|%b)%b"
     rb"[ \t]{0,8}(?:[;#][^\r\n]{0,200})?(?=\r?\n|\r?\Z)" % (_MEMBER, _VALUE)
@@ -58,6 +64,13 @@ _ALL_SECRET = lazy_regex(
 )
 _SHORTEST = 4
 _PLURALS = ("_keys", "-keys", "apikeys", "accesskeys", "secretkeys", "secrets", "tokens", "passwords", "passphrases")
+_SIGNS = ("=", ": ", " = ", '": "', "': '")
+_TOKENS = (
+    "\ntokens",
+    "export tokens",
+    *(f"{which}_tokens" for which in ("api", "auth", "access", "bearer", "bot", "service")),
+)
+"""Not `tokens` before a digit: many logs have `tokens=12` in each line."""
 _ENDS = (
     *_PLURALS,
     "_key",
@@ -86,7 +99,7 @@ def several_values(data: bytes, left: int, right: int) -> Iterator[NamedValue]:
             texts = member.groupdict()
             begin, end = member.span(next(each for each in ("double", "single", "bare") if texts.get(each) is not None))
             if end - begin >= _SHORTEST:
-                yield NamedValue(begin, end, _name(head["name"], texts.get("member")), in_table=True)
+                yield NamedValue(begin, end, _name(head["name"], texts), in_table=True)
 
 
 def open_members(data: bytes, ranges: Iterable[Span], since: int) -> OpenTable | None:
@@ -122,7 +135,8 @@ def _opened_by(head: re.Match[bytes], data: bytes) -> Iterator[re.Match[bytes]]:
     if head["section"]:
         return _lines(data, at, end, -1) if _BEFORE_SECTION.fullmatch(data, line, head.start()) else iter(())
     if head["open"] is None:
-        return _members(data, at, end, _IN_LINE)
+        quote = _QUOTE.match(data, at)
+        return _members(data, quote.end(), end, _IN_QUOTES) if quote else _members(data, at, end, _IN_LINE)
     begins = _BEFORE_BLOCK.fullmatch(data, line, head.start())
     return _lines(data, at, end, len(begins[0].rstrip(b"\"'").expandtabs())) if begins else iter(())
 
@@ -145,11 +159,14 @@ def _lines(data: bytes, at: int, end: int, outer: int) -> Iterator[re.Match[byte
         at = found.end()
 
 
-def _name(name: bytes, member: bytes | None) -> bytes:
-    """Return what to call a member: a name that does not name a secret lets only what looks like a credential count."""
-    if _ALL_SECRET.fullmatch(name):
+def _name(name: bytes, member: Mapping[str, bytes | None]) -> bytes:
+    """Return what to call a member: a name that does not name a secret lets only what looks like a credential count.
+
+    Words with only a blank between them may be a sentence.
+    """
+    if _ALL_SECRET.fullmatch(name) and not member.get("apart"):
         return name[:-1]
-    return member or name + b" item"
+    return member.get("member") or name + b" item"
 
 
 RULES = (
@@ -172,12 +189,24 @@ RULES = (
     ),
     found_by(
         "several-in-one-line",
-        "One of several values between commas after the name of secrets",
+        "One of several values on one line after the name of secrets",
         several_values,
         rf"(?i){_IN_ONE_LINE}",
         example("API_KEYS=first1st,", ALNUM, 24, "\n"),
-        keywords=tuple(f"{name}=" for name in _PLURALS if name != "tokens"),  # many logs have `tokens=12` in each line
-        not_found=("SECRETS=first_secret,second_secret1", "API_KEYS=$FIRST_KEY,$SECOND_KEY"),
+        example('API_KEYS="first1st ', ALNUM, 24, '"\n'),
+        example("api_keys: first1st | ", ALNUM, 24, "\n"),
+        keywords=(
+            *each((name for name in _PLURALS if name != "tokens"), _SIGNS),
+            *each(_TOKENS, ("=", ": ", " = ")),
+            *each(("tokens=", "tokens: "), ascii_lowercase),
+            *each(("tokens",), ('="', "='", ': "', ": '", ' = "', " = '", '": "')),
+        ),
+        not_found=(
+            "SECRETS=first_secret,second_secret1",
+            "API_KEYS=$FIRST_KEY,$SECOND_KEY",
+            "secrets: these are stored in version2 only",
+            'tokens = "some words2 in a sentence3"',
+        ),
         reach=600,
     ),
 )

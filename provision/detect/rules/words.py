@@ -28,13 +28,13 @@ _TWO_WORDS = tuple(
 )
 _COLON = "\uff1a"
 """The colon of Chinese and Japanese."""
-_ONE_WORD = ("password", "passphrase", "passcode", "passwort", "token", "secret", "api_key", "api-key", "apikey")
-_SIGNS = (" is", " for ", " (", "*", "`", " - ", " ->", " →", "\uff1a", " #")
-_SAID = r"(?:[*_`\"']{1,4}|[ ](?:\([^()\r\n]{1,24}\)|#?\d{1,2}|for[ ][\w.@-]{1,24}))[ \t]{0,4}"
+_ONE_WORD = ("password", "passphrase", "passcode", "passwort", " pw", "token", "secret", "api_key", "api-key", "apikey")
+_SIGNS = (" is", "'s ", " for ", " on ", " (", "*", "`", " - ", " ->", " →", "\uff1a", " #")
+_SAID = r"(?:[*_`\"']{1,4}|[ ](?:\([^()\r\n]{1,24}\)|#?\d{1,2}|(?:for|on|of)[ ][\w.@-]{1,24}))[ \t]{0,4}"
 """What may be between a name and its sign: `**`, ` (prod)`, ` for ada`."""
 BETWEEN = rf"(?:{_SAID})?[ \t]{{0,4}}"
 MARKS = r"[*_`\"'(\[]{0,4}"
-_STRONG_SIGN = rf"(?:{utf8(_COLON)}|->|{utf8('→')}|-[ ]|is:?[ ]|was:?[ ]|{utf8('是')})"
+_STRONG_SIGN = rf"(?:{utf8(_COLON)}|->|{utf8('→')}|-[ ]|(?:'s|is|was):?[ ]|{utf8('是')})"
 SIGN = rf"(?::=|:|=|{_STRONG_SIGN})"
 _ENDS = "(?:key|secret|token|password|passphrase|passcode|passwort|passwd)"
 _ONE = NAME.replace("?P<name>", "?:")

@@ -21,6 +21,10 @@ FORMS = {
     "block": "{n}:\n  ada: {v}\n  # note\n\n  bob: {w}\nother: 1", "block of a list": "- {n}:\n  - {v}  # first\n  - '{w}'\n",
     "section": '[{n}]\nada = {v}\nbob = "{w}"\n[other]\nx = 1\n', "section of TOML": "[a.{n}]\r\nada = '{v}'\r\nbob = '{w}'\r\n",
 }  # fmt: skip
+ON_ONE_LINE = (
+    '{n}="{v} {w}"', "export {n}='{v} {w} '", "{n}={v},{w}", '"{n}": "{v},{w}"', "{n}: {v} | {w}", "{n}='{v}\n{w}'",
+    "{n} = '{v};{w}'", "{n}={v} {w}",
+)  # fmt: skip
 
 
 def made() -> str:
@@ -45,6 +49,22 @@ def test_values_between_commas_are_found(name: str) -> None:
         assert [data[m.start : m.end].decode() for m in AUDIT.scan(data)] == [v, w]
 
 
+@pytest.mark.parametrize("name", ["API_KEYS", "TOKENS", "SECRETS", "PASSWORDS", "deploy_keys"])
+@pytest.mark.parametrize("form", ON_ONE_LINE)
+def test_values_on_one_line_are_found(name: str, form: str) -> None:
+    rng = random.Random(name + form)
+    v, w = ("q" + "".join(rng.choices(string.ascii_letters + string.digits, k=24)) + "7" for _ in range(2))
+    data = form.format(n=name, v=v, w=w).encode()
+    for detector in (AUDIT, PUBLISHING):
+        assert [data[m.start : m.end].decode() for m in detector.scan(data)] == [v, w]
+
+
+@pytest.mark.parametrize("form", ['API_KEYS="{v} {w}"', "PASSWORDS={v},{w}", "deploy_api_keys='{v}\n{w}'"])
+def test_before_publishing_weak_values_on_one_line_go(form: str) -> None:
+    data = form.format(v="hunter22", w="monkey123").encode()
+    assert [data[m.start : m.end] for m in PUBLISHING.scan(data)] == [b"hunter22", b"monkey123"]
+
+
 @pytest.mark.parametrize("name", ["secrets", "tokens", "passwords", "api_keys", "API keys", "passphrases"])
 def test_headers_of_columns_may_name_several(name: str) -> None:
     value = made()
@@ -66,7 +86,8 @@ def test_before_publishing_all_passwords_of_a_list_go() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "tokens = ['the', 'quick', 'brown2']", "input_tokens: [101, 2023, 3012]",
+        "tokens = ['the', 'quick', 'brown2']", 'tokens = "the quick brown2 fox"', "api_keys: the names of the 2 keys",
+        "tokens=8916 latency=1", "input_tokens: [101, 2023, 3012]",
         "secrets:\n  - db_password\n  - smtp_password\n",
         "secrets:\n  db:\n    file: ./db1\n", "for key in api_keys:\n    return value1\n", "secrets: inherit\njobs: x1\n",
         'passwords: ["${FIRST}", "<second>", "****"]', "passwords:\n  type: array\n  required: true\n",
