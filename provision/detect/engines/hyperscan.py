@@ -24,6 +24,9 @@ tokens. Searched everywhere, such gates made the pass take four times as long; t
 _LITERALS = [b"%c" % byte if byte < 128 and chr(byte).isalnum() else b"\\x%02x" % byte for byte in range(256)]
 _MANY_HITS, _MOST_GROUPS = 500, 4
 """With so many keywords of few rules, as in a log whose lines are alike, only the gates of these rules are searched for there."""
+_ADDRESSES = frozenset((b"http://", b"https://"))
+_LOGIN = rb"(?:[^\s/\"'`<>]{0,340}(?:[@%&\\\r\n]|\z)|[^\s/\"'`<>]{1,80}:[^\s/0-9])"
+"""What follows where an address may hold a login, or goes on in another line or literal. Other addresses are in every file."""
 _SMALLEST_GAP = 2048
 """Bytes between two ranges; ranges with a smaller gap are merged."""
 _BASE64_LINE = rb"[A-Za-z0-9+/_-]{40}"
@@ -55,6 +58,7 @@ class HyperscanEngine:
             frozenset[int]().union(*(gates[at].words for at in late)),
             max((gates[at].reach for at in late), default=0),
         )
+        self._addresses = frozenset(at for at, word in enumerate(words) if word in _ADDRESSES)
         patterns = [*map(_literal, words), *(gates[at].pattern for at in self._early), _BASE64_LINE]
         flags = [ANY_CASE] * len(words) + [0] * len(self._early) + [ONCE]
         self._base64_line = len(patterns) - 1
@@ -81,6 +85,8 @@ class HyperscanEngine:
             return Hits([], needles, {}, None)
         lengths, first_gate, base64_line = self._lengths, len(self._lengths), self._base64_line
         words = [(at, end - lengths[at]) for at, end in ends if at < first_gate]
+        if any(at in self._addresses for at, _ in words):
+            words = self._with_addresses(data, words)
         gates: dict[int, list[int]] = {}
         base64_lines = None
         if len(words) > 1:
@@ -93,6 +99,15 @@ class HyperscanEngine:
             elif at >= first_gate:
                 gates.setdefault(self._early[at - first_gate], []).append(end)
         return Hits(words, needles, {at: sorted(set(ends)) for at, ends in gates.items()}, base64_lines)
+
+    def _with_addresses(self, data: bytes, words: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Correct the offsets of addresses, each of which may have been found several times: from where their `//` is."""
+        lengths = self._lengths
+        found = [
+            (at, data.rfind(b"//", 0, start + lengths[at]) + 2 - lengths[at] if at in self._addresses else start)
+            for at, start in words
+        ]
+        return list(dict.fromkeys(found))
 
     def _late_gates(self, data: bytes, words: list[tuple[int, int]]) -> dict[int, list[int]]:
         """Search for the gates of rules with many keywords, near those keywords."""
@@ -138,4 +153,4 @@ def _ranges(places: list[int], reach: int) -> Iterator[Span]:
 
 
 def _literal(word: bytes) -> bytes:
-    return b"".join([_LITERALS[byte] for byte in word])
+    return b"".join([_LITERALS[byte] for byte in word]) + (_LOGIN if word in _ADDRESSES else b"")

@@ -83,7 +83,7 @@ def token_rule(
 
 
 def is_one_run(rule: Rule) -> bool:
-    """Return whether every match, but for `LEFT`, is one run without blanks, as tokens and the addresses of `dsn-url-` are."""
+    """Return whether every match, but for `LEFT`, is one run without blanks and quotes: tokens, the addresses of `dsn-url-`."""
     blanks = r"\s" in rule.pattern.replace(r"[^\s", "") or " " in rule.pattern
     return not blanks and (rule.pattern.startswith(f"{LEFT}(?P<secret>") or rule.id.startswith("dsn-url-"))
 

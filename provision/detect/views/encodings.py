@@ -7,6 +7,7 @@ size of the text.
 from __future__ import annotations
 
 import binascii
+import bisect
 import functools
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,10 +28,12 @@ _SEEN_AROUND = 4 << 10
 """A hit at least this far before the end of a decoded region is not decoded again."""
 _BEFORE, _AFTER = 256, 512
 _BEFORE_RUN = 24
-_LONGEST_LETTER = 3
-_BLANK = lazy_regex(rb"\s")
+_NEVER = 1 << 62
+_RUN_END = lazy_regex(rb"[\s\"'`<]")
 _JSON = lazy_regex(rb'(\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["\\/bfnrt]))')
 _JSON_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+_JSON_JOINED = lazy_regex(rb"\\[^\s\"'`][^\s\"'`<]*\Z")
+_PERCENT_JOINED = lazy_regex(rb"%[0-9a-fA-F]{2}[^\s\"'`<]*\Z")
 _PERCENT = lazy_regex(rb"(%[0-9a-fA-F]{2})")
 _PERCENT_LETTER = lazy_regex(rb"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|5[0-9aAfF]|7[0-9aA])")
 """Of a name or a value; blanks and slashes are escaped in every other address."""
@@ -49,8 +52,8 @@ _WIDE_BLOCK = 32
 def decoded_views(data: bytes, hits: Hits, in_runs: Container[int] = ()) -> Iterator[View]:
     """Yield a view for each encoding that occurs in `data`.
 
-    The keywords `in_runs` are those of rules that match one run without blanks: for them, signs with a backslash matter in that
-    run only. Escaped letters matter everywhere: they may be in the name of a secret.
+    The keywords `in_runs` are those of rules that match one run without blanks and quotes: for them, escapes of signs matter in
+    that run only. Escaped letters matter everywhere: they may be in the name of a secret.
     """
     words = [start for word, start in hits.words if word not in in_runs]
     runs = [start for word, start in hits.words if word in in_runs] if len(words) < len(hits.words) else []
@@ -72,7 +75,10 @@ class _Escapes(NamedTuple):
     encoding: str
     kind: NeedleKind
     mark: bytes
+    sign: re.Pattern[bytes]
     letter: re.Pattern[bytes]
+    joined: re.Pattern[bytes]
+    """An escape in the same run, before a keyword; not of a quote, which ends a run."""
     pattern: re.Pattern[bytes]
     meaning: Callable[[bytes], bytes]
 
@@ -90,24 +96,29 @@ class _Escapes(NamedTuple):
 
 def _that_matter(data: bytes, places: list[int], escapes: _Escapes) -> Iterator[int]:
     """Yield the sorted offsets at which the run without blanks has escapes, or around which some stand for letters."""
-    mark, letter = escapes.mark, -1
-    unmarked_to = unlettered_to = 0
+    first, last = (max(places[0] - _BEFORE, 0), places[-1] + _AFTER) if places else (0, 0)
+    if data.find(escapes.mark, first, last) < 0:
+        return
+    signs = [found.start() for found in escapes.sign.finditer(data, first, last)]
+    letters = [at for at in signs if escapes.letter.match(data, at)]
     for at in places:
-        low, high = max(at - _BEFORE, 0), at + _AFTER
-        if high <= unmarked_to:
-            continue
-        marked = data.find(mark, low)
-        if marked < 0:
-            return
-        unmarked_to = marked
-        if marked >= high:
-            continue
-        if letter < low and unlettered_to < high:
-            first = escapes.letter.search(data, max(low, unlettered_to), high)
-            letter, unlettered_to = (first.start(), first.end()) if first else (letter, high - _LONGEST_LETTER)
-        found = data.find(mark, max(at - _BEFORE_RUN, 0), high)
-        if letter >= low or (found >= 0 and (found < at or not _BLANK.search(data, at, found))):
+        if _next(letters, at - _BEFORE) < at + _AFTER or (
+            _next(signs, at - _BEFORE_RUN) < at + _AFTER and _in_run(data, at, escapes)
+        ):
             yield at
+
+
+def _next(offsets: list[int], at: int) -> int:
+    index = bisect.bisect_left(offsets, at)
+    return offsets[index] if index < len(offsets) else _NEVER
+
+
+def _in_run(data: bytes, at: int, escapes: _Escapes) -> bool:
+    """Return whether there are escapes in the run at `at`. Quotes end it, escaped ones too."""
+    if escapes.joined.search(data, max(at - _BEFORE_RUN, 0), at):
+        return True
+    end = _RUN_END.search(data, at, at + _AFTER)
+    return escapes.mark in data[at : end.start() if end else at + _AFTER].rstrip(b"\\")
 
 
 def _windows(starts: list[int], limit: int) -> list[Span]:
@@ -283,8 +294,10 @@ def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
 
 
 _ESCAPES = (
-    _Escapes("json", NeedleKind.JSON, b"\\", lazy_regex(rb"\\[ux]"), _JSON, _json),
-    _Escapes("url", NeedleKind.URL, b"%", _PERCENT_LETTER, _PERCENT, _percent),
+    _Escapes(
+        "json", NeedleKind.JSON, b"\\", lazy_regex(rb"\\[^\"'`]"), lazy_regex(rb"\\[ux]"), _JSON_JOINED, _JSON, _json
+    ),
+    _Escapes("url", NeedleKind.URL, b"%", _PERCENT, _PERCENT_LETTER, _PERCENT_JOINED, _PERCENT, _percent),
 )
 _READINGS: tuple[tuple[str, Callable[[bytes, Hits], list[Segment]]], ...] = (
     ("base64", _base64),

@@ -17,6 +17,7 @@ from provision.detect.match import Confidence, FindingSeverity, Match
 from provision.detect.resolve import resolve_overlaps
 from provision.detect.rule import Rule
 from provision.detect.rules.builtin import BUILTIN
+from provision.detect.rules.pieces import ALNUM, filler
 from provision.detect.secret import Secret
 
 KEY = aisa_key()
@@ -128,3 +129,24 @@ def test_only_keywords_of_other_rules_are_searched_for_in_other_encodings() -> N
     }
     assert len(beside - others) > 500
     assert set(_encoded_words(BUILTIN, sorted(beside | others))) == others
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x=https://ada:{}@h.example/p",
+        "https://h.example:8080/x?y=HTTPS://ada:1{}@h.example",
+        "http://h.example/\nhttps://h.example\nhttp://1234567:{}@h.example",
+        "https://ada%3A{}@h.example",
+        "https://ada:{}&#64;h.example/",
+        "https://ada:{}\\u0040h.example/",
+        "https://ada:{}\u200b@h.example/",
+        "https://ada:\x1b[0m{}@h.example",
+        "https://{0}{0}@h.example/x.git",
+    ],
+)
+def test_a_login_in_an_address_is_found_by_every_engine(text: str) -> None:
+    data = text.format(filler("address", ALNUM, 12)).encode()
+    found = [Detector(engine=engine).scan(data) for engine in ("hyperscan", "re2", "python")]
+    assert [match.rule.startswith("dsn-url-") for match in found[0]] == [True]
+    assert found[0] == found[1] == found[2]
