@@ -17,6 +17,8 @@ import provision.lazy_regex
 provision.lazy_regex.lazy_regex = re.compile
 import provision.detect.engines.patterns as patterns
 patterns.lazily_compiled = patterns.compiled
+import provision.detect.engines.uncounted as uncounted
+uncounted.lazily_confirming = uncounted.ConfirmingPattern
 from importlib import import_module
 from pkgutil import walk_packages
 import provision.detect, provision.report

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PREFIX = "detect-"
-_MOST_KEPT = 32
-"""Files in the folder, of 0.1 to 4 MB each: a process uses three, and rules, options and versions make others."""
+_MOST_KEPT = 64
+"""Files in the folder, of 0.1 to 4 MB each: a process uses five to ten, and rules, options and versions make others."""
 
 
 def cache_folder() -> Path:
