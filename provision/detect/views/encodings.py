@@ -96,10 +96,14 @@ class _Escapes(NamedTuple):
 
 def _that_matter(data: bytes, places: list[int], escapes: _Escapes) -> Iterator[int]:
     """Yield the sorted offsets at which the run without blanks has escapes, or around which some stand for letters."""
-    first, last = (max(places[0] - _BEFORE, 0), places[-1] + _AFTER) if places else (0, 0)
-    if data.find(escapes.mark, first, last) < 0:
+    signs = [
+        found.start()
+        for start, end in _windows(places, len(data))
+        if data.find(escapes.mark, start, end) >= 0
+        for found in escapes.sign.finditer(data, start, end)
+    ]
+    if not signs:
         return
-    signs = [found.start() for found in escapes.sign.finditer(data, first, last)]
     letters = [at for at in signs if escapes.letter.match(data, at)]
     for at in places:
         if _next(letters, at - _BEFORE) < at + _AFTER or (
