@@ -104,6 +104,31 @@ def test_a_signal_to_us_reaches_the_command() -> None:
     assert process.wait(timeout=20) == 3
 
 
+def test_a_command_whose_redact_is_killed_ends_too() -> None:
+    process = subprocess.Popen(
+        [*EXEC, "sh", "-c", "echo $$; exec sleep 1000"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    command = int(process.stdout.readline())
+    leader = int(Path(f"/proc/{command}/stat").read_text().rpartition(")")[2].split()[1])
+    process.kill()
+    process.wait(timeout=20)
+    process.stdout.close()
+    until = time.monotonic() + 10
+    while (left := [pid for pid in (command, leader) if _runs(pid)]) and time.monotonic() < until:
+        time.sleep(0.05)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, "the terminal is held open by the process that waits for the command"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 # on a terminal
 
 

@@ -151,6 +151,7 @@ def run_masked(command: Sequence[str], session: Session, environ: Mapping[str, s
     _prepare(inner, columns, rows)
     child = os.fork()
     if child == 0:
+        os.close(master)  # the leader of the session lives on: with it the terminal would outlive this process
         _become(program, command, environ, inner)
     os.close(inner)
     watch = OutputScanner(session, columns, rows)
