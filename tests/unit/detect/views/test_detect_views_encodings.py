@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 from detectcraft import aisa_key, encoded, known, nested, wrapped
@@ -176,3 +177,11 @@ def test_escapes_beside_a_token_matter_only_in_its_own_run(before: str, after: s
     hits = Hits([(0, data.index(b"tok-"))], {})
     assert bool(list(decoded_views(data, hits, {0}))) == decoded
     assert bool(list(decoded_views(data, hits))) == (b"\\" in data)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_letter_of_a_name_that_is_escaped_several_times(times: int) -> None:
+    data = f"Der API-Schlüssel lautet {KEY[8:40]}."
+    for _ in range(times):
+        data = json.dumps({"log": data})
+    assert [match.secret.reveal() for match in Detector().scan(data.encode())] == [KEY[8:40]]
