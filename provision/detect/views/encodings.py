@@ -299,7 +299,14 @@ def _utf16_segment(data: bytes, start: int, end: int) -> Segment:
 
 _ESCAPES = (
     _Escapes(
-        "json", NeedleKind.JSON, b"\\", lazy_regex(rb"\\(?=[^\"'`])"), lazy_regex(rb"\\[ux]"), _JSON_JOINED, _JSON, _json
+        "json",
+        NeedleKind.JSON,
+        b"\\",
+        lazy_regex(rb"\\(?=[^\"'`])"),
+        lazy_regex(rb"\\[ux]"),
+        _JSON_JOINED,
+        _JSON,
+        _json,
     ),
     _Escapes("url", NeedleKind.URL, b"%", _PERCENT, _PERCENT_LETTER, _PERCENT_JOINED, _PERCENT, _percent),
 )
