@@ -154,12 +154,12 @@ def _folded(model_id: str) -> str:
 
 
 def _nearest(model_id: str, candidates: Sequence[str], count: int) -> tuple[str, ...]:
+    import difflib  # noqa: PLC0415  for hints only
+
     wanted = _folded(model_id[:200])
     by_fold: dict[str, list[str]] = {}
     for candidate in candidates:
         by_fold.setdefault(_folded(candidate), []).append(candidate)
-    import difflib  # noqa: PLC0415  for hints only
-
     close = difflib.get_close_matches(wanted, by_fold, n=count, cutoff=0.6)
     longer = [f for f in by_fold if wanted and f.startswith(wanted + "-") and f not in close]
     found = [i for fold in [*close, *longer] for i in by_fold[fold] if i != model_id]

@@ -30,6 +30,7 @@ from provision.bundle.file_names import (
 )
 from provision.errors import ProvisionError
 from provision.files import read_bounded
+from provision.formats.tar_errors import TAR_ERRORS
 from provision.trust.files import MAX_TAR_BYTES, TAR_NAME, chain_source, web_source
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def read_archive(data: bytes) -> dict[str, bytes]:
                     )
                 extracted = archive.extractfile(member)
                 found[name] = extracted.read(_limit_of(name) + 1) if extracted else b""
-    except (tarfile.TarError, ValueError, EOFError, OSError, OverflowError, RecursionError) as e:
+    except TAR_ERRORS as e:
         raise HostileArchiveError("the file is not a readable tar archive", hint="fetch the bundle again") from e
     if not found:
         raise BundleNotFoundError("no bundle in the archive", hint="archive the folder that contains manifest.json")

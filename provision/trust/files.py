@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from provision.errors import ProvisionError
 from provision.files import FileProblemError, read_bounded, read_optional
+from provision.formats.tar_errors import TAR_ERRORS
 from provision.trust.trust_list import FOLDER, MAX_LIST_BYTES
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def chain_source(data: bytes, shown: str) -> Fetch:
                 if extracted is None or not _NAME.fullmatch(member.name) or member.size > MAX_LIST_BYTES:
                     raise BadChainError(f"{shown} contains something other than trust lists", hint=_HINT)
                 files[member.name] = extracted.read(MAX_LIST_BYTES)
-    except (tarfile.TarError, ValueError, EOFError, OSError, OverflowError, RecursionError, FileProblemError) as e:
+    except (*TAR_ERRORS, FileProblemError) as e:
         raise BadChainError(f"{shown} is not a readable tar archive", hint=_HINT) from e
     return mapping_source(files)
 

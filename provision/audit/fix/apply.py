@@ -28,6 +28,7 @@ from provision.containers.sqlite_rewriter import BUSY_MS
 from provision.endpoint.privileges import as_owner
 from provision.errors import NothingMatchedError, ProvisionError
 from provision.files import read_bounded, read_optional, sweep_once, write_atomic
+from provision.formats.tar_errors import TAR_ERRORS
 from provision.keys.age import seal, unseal
 from provision.signing.signed_json import DocumentForm
 from provision.windows_acl import set_mode
@@ -312,16 +313,7 @@ def _unpacked(data: bytes, count: int) -> list[tuple[Path, bytes]]:
             held = {info.name: file.read() for info in tar if (file := tar.extractfile(info)) is not None}
         paths = [Path(os.fsdecode(bytes.fromhex(text))) for text in json.loads(held[_PATHS])]
         return [(paths[number], held[str(number)]) for number in range(count)]
-    except (
-        tarfile.TarError,
-        LookupError,
-        ValueError,
-        TypeError,
-        EOFError,
-        OSError,
-        OverflowError,
-        RecursionError,
-    ) as e:
+    except (*TAR_ERRORS, LookupError, TypeError) as e:
         raise BackupError("the backup does not match its record") from e
 
 

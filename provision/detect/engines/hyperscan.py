@@ -103,11 +103,11 @@ class HyperscanEngine:
     def _with_addresses(self, data: bytes, words: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Correct the offsets of addresses, each of which may have been found several times: from where their `//` is."""
         lengths = self._lengths
-        found = [
+        placed = [
             (at, data.rfind(b"//", 0, start + lengths[at]) + 2 - lengths[at] if at in self._addresses else start)
             for at, start in words
         ]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(placed))
 
     def _late_gates(self, data: bytes, words: list[tuple[int, int]]) -> dict[int, list[int]]:
         """Search for the gates of rules with many keywords, near those keywords."""
