@@ -138,6 +138,7 @@ def test_only_keywords_of_other_rules_are_searched_for_in_other_encodings() -> N
         "https://h.example:8080/x?y=HTTPS://ada:1{}@h.example",
         "http://h.example/\nhttps://h.example\nhttp://1234567:{}@h.example",
         "https://ada%3A{}@h.example",
+        "https://ada:1{}%40h.example/x",
         "https://ada:{}&#64;h.example/",
         "https://ada:{}\\u0040h.example/",
         "https://ada:{}\u200b@h.example/",
@@ -150,3 +151,8 @@ def test_a_login_in_an_address_is_found_by_every_engine(text: str) -> None:
     found = [Detector(engine=engine).scan(data) for engine in ("hyperscan", "re2", "python")]
     assert [match.rule.startswith("dsn-url-") for match in found[0]] == [True]
     assert found[0] == found[1] == found[2]
+
+
+def test_a_time_of_day_is_no_keyword() -> None:
+    """`7z` was one, and one of its rules ran over all lines of a log that end so."""
+    assert not Detector().hits(b"2026-11-29T10:00:07Z INFO started\n").words

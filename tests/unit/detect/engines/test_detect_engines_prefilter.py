@@ -151,3 +151,14 @@ def test_gates_are_found_where_thousands_of_keywords_are_of_few_rules(heavy: tup
     found = HyperscanEngine(words, NEEDLES, gates).hits(data).gates
     expected = {at: [each.end() for each in re.finditer(gate.pattern, data)] for at, gate in enumerate(gates)}
     assert found == expected
+
+
+def test_addresses_are_keywords_where_a_login_may_be_in_them() -> None:
+    engine = HyperscanEngine((b"http://", b"https://"), ())
+    for data, words in (
+        (b"see https://h.example/a and http://h.example:8080/b.", []),
+        (b"x https://ada:pw@h.example/", [(1, 2)]),
+        (b"HTTPS://a@b@c/\nhttp://h.example/ http://1:2@h/", [(1, 0), (0, 33)]),
+        (b"https://h.example/ or http://h.example", [(0, 22)]),
+    ):
+        assert engine.hits(data).words == words, data
